@@ -1,0 +1,52 @@
+/* net/site.h - what a worker serves: settings, routes and their router, frozen.
+ * Built on one thread, frozen, then shared read-only; reference counted (atomic), so that generations can overlap. */
+#ifndef AX_NET_SITE_H
+#define AX_NET_SITE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "http/router.h"
+#include "metrics/segment.h"
+#include "net/settings.h"
+
+enum ax_site_kind {
+    AX_SITE_JS,     /* answered by the dispatcher */
+    AX_SITE_FIXED,  /* `respond` and `redirect`: answered in C */
+    AX_SITE_HEALTH, /* answered in C */
+};
+
+struct ax_route {
+    enum ax_site_kind kind;
+    enum ax_method method;
+    struct ax_str pattern;  /* "/users/:id" */
+    struct ax_str name;     /* what answers, for people: "handlers/users.js#show", "redirect" ... */
+    struct ax_str headers;  /* rendered lines "name: value\r\n" added to every response of the route */
+    struct ax_str body;     /* FIXED */
+    uint16_t status;        /* FIXED */
+    bool health_live;       /* HEALTH: live, else ready */
+    int64_t timeout_us;     /* -1 = off */
+    int64_t body_max;       /* bytes */
+    unsigned timeout_index; /* which of ax_site's distinct handler timeouts; set by freeze */
+};
+
+struct ax_site;
+struct ax_site *ax_site_new(const struct ax_settings *s); /* OWNED (one reference); NULL = out of memory */
+/* Copies everything.  The nth call makes route id n (from 1; 0 is "no route"). */
+int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_err *reterr);
+int ax_site_freeze(struct ax_site *site, struct ax_err *reterr);
+struct ax_site *ax_site_ref(struct ax_site *site);
+void ax_site_unref(struct ax_site *site); /* NULL is fine */
+
+const struct ax_settings *ax_site_settings(const struct ax_site *site);
+const struct ax_router *ax_site_router(const struct ax_site *site);
+unsigned ax_site_routes(const struct ax_site *site);
+const struct ax_route *ax_site_route(const struct ax_site *site, uint32_t id); /* id 1..n */
+/* Distinct handler timeouts, so that a worker needs one queue for each. */
+unsigned ax_site_timeouts(const struct ax_site *site, const int64_t **ret_us);
+/* Writes the names of the routes into a segment (see ax_segment_set_routes). */
+int ax_site_publish(const struct ax_site *site, struct ax_segment *seg, struct ax_err *reterr);
+
+#endif
