@@ -22,11 +22,17 @@ struct ax_store_options {
 /* ---- writer: one thread (the caller's) owns the handle */
 int ax_store_open(const struct ax_store_options *o, struct ax_store **ret, struct ax_err *reterr);
 void ax_store_close(struct ax_store *st); /* tries once more to write what waits; NULL is fine */
+/* The name a database got that could not be used (newer or corrupt), for the log; NULL = none was set aside. */
+const char *ax_store_set_aside(const struct ax_store *st); /* BORROWED, until close */
+/* Seconds of counts, samples and events that wait to be written; 0 = all is in the file. */
+unsigned ax_store_waiting(const struct ax_store *st);
 
 /* A segment as seen by the store: keeps what was already counted, so that each write takes differences. */
 struct ax_source;
 struct ax_source *ax_source_new(struct ax_segment *s); /* BORROWS s; NULL = out of memory */
 void ax_source_free(struct ax_source *src);
+/* Its engine is gone: what it counted is still taken, its gauges (connections, inflight) are no longer. */
+void ax_source_end(struct ax_source *src);
 
 struct ax_server_sample { /* what the supervisor knows beside the segment */
     uint64_t rss_bytes, cpu_us; /* of supervisor and engines; cpu as a difference since the last sample */
@@ -79,6 +85,9 @@ struct ax_stats {
 };
 /* -AX_E_MISSING when there is no file, -AX_E_DB otherwise.  *ret is OWNED: ax_stats_free. */
 int ax_store_query(const struct ax_stats_query *q, struct ax_stats **ret, struct ax_err *reterr);
+/* The same over the writer's own handle, by the writer's thread: for a store in memory.  q->path is ignored. */
+int ax_store_query_live(struct ax_store *st, const struct ax_stats_query *q, struct ax_stats **ret,
+                        struct ax_err *reterr);
 void ax_stats_free(struct ax_stats *s);
 
 #endif
