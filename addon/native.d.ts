@@ -1,0 +1,118 @@
+// actix.node as JavaScript sees it: internal.  One environment (worker thread, or the main thread of a plain
+// `node app.js`) has at most one worker.  A request is named by (slot, gen), two integers; a call with a stale pair
+// touches nothing and returns false, null or undefined as said.
+
+/** A native engine: address of a struct that outlives its workers; from engineNew on the main thread. */
+export type EngineHandle = bigint;
+
+export function engineNew(o: {
+  workers: number;
+  balance: 'least_connections' | 'round_robin' | 'least_inflight';
+  /** Listening sockets; made close-on-exec and non-blocking. */
+  fds: number[];
+  settings: Record<string, number>;
+  minReady: number;
+  /** Metrics segment, or -1 for private memory. */
+  segmentFd: number;
+  log: { output: string; format: 'text' | 'json'; level: number; access: string; accessFormat: 'text' | 'json' | 'combined' };
+}): EngineHandle;
+export function engineSetStopping(e: EngineHandle): void;
+export function engineStopAccepting(e: EngineHandle): void;
+export function engineReopenLogs(e: EngineHandle): void;
+/** All workers have ended. */
+export function engineFree(e: EngineHandle): void;
+
+export interface NativeRoute {
+  pattern: string;
+  method: string;
+  kind: 'handler' | 'fixed' | 'health';
+  name: string;
+  status?: number;
+  body?: string;
+  headers: string;
+  health?: 'live' | 'ready';
+  timeout_us: number;
+  body_max: number;
+}
+
+/** Frozen once per engine: the first worker's table counts, a worker whose table differs gets an Error (`code`
+ *  'ERR_ROUTES_DIFFER'). A bad or duplicate pattern throws with `code` 'ERR_ROUTE' and `index` of the route. */
+export function workerNew(o: {
+  engine: EngineHandle;
+  id: number;
+  settings: Record<string, number>;
+  routes: NativeRoute[];
+  /** Shared with native code, 8 + 3 * settings.batch words:
+   *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
+   *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat);
+   *  [8 + 3 i] slot, gen, route id (1-based, position in `routes` + 1) of request i. */
+  batch: Uint32Array;
+  /** Called once per batch; calls the handlers of requests 0..n-1, returns how many were entered. Must not throw. */
+  dispatch: () => number;
+  /** A watched request is over before its answer. why: 0 = answered 504 by the server, 1 = the client has gone. */
+  gone: (slot: number, gen: number, why: 0 | 1) => void;
+}): void;
+/** Plain Node: opens and listens at once; returns the URL really bound; throws (`code` EADDRINUSE ...). Keeps the loop alive. */
+export function workerBind(host: string, port: number, backlog: number): string;
+/** Registers with the engine (which then gives connections, or lets a single worker listen itself). */
+export function workerReady(): void;
+export function workerLameDuck(): void;
+/** Stops accepting, finishes requests in progress; done() when no connection is left. */
+export function workerDrain(done: () => void): void;
+/** Closes everything at once; closed() when all handles are gone. workerNew may be called again afterwards. */
+export function workerClose(closed: () => void): void;
+/** connections, inflight and every counter of metrics.def, as numbers. */
+export function workerStats(): Record<string, number>;
+
+// ---- answering. true = taken (also when the client has gone); false = stale (counted as late_sends).
+/** content: 0 none, 1 text, 2 json, 3 bytes, 4 html. body: string (written as UTF-8), Uint8Array, or undefined.
+ *  headers: rendered lines `name: value\r\n` in latin1, already checked, or undefined. */
+export function send(slot: number, gen: number, status: number, content: number, body?: string | Uint8Array, headers?: string): boolean;
+/** The server's own error answer (JSON). */
+export function fail(slot: number, gen: number, status: number, message: string, limit?: string): boolean;
+/** Between two requests of a batch when the handler did not answer: takes the time (batch[1] may become 1). */
+export function tick(): void;
+/** gone() is wanted for this request. */
+export function watch(slot: number, gen: number): void;
+/** True while the request can be read and answered. */
+export function alive(slot: number, gen: number): boolean;
+
+// ---- reading. undefined = stale.
+export function method(slot: number, gen: number): string | undefined;
+/** As received, without the query. */
+export function path(slot: number, gen: number): string | undefined;
+/** As received. */
+export function uri(slot: number, gen: number): string | undefined;
+/** Without '?'; '' when there is none. */
+export function query(slot: number, gen: number): string | undefined;
+/** Parsed query, or of a body of type application/x-www-form-urlencoded: flat [name, value, name, value ...], decoded
+ *  ('+' is a space, malformed % literal, invalid UTF-8 as U+FFFD). */
+export function queryPairs(slot: number, gen: number): string[] | undefined;
+export function formPairs(slot: number, gen: number): string[] | undefined;
+/** First field of that name in any case; null = none. Names and values are latin1. */
+export function header(slot: number, gen: number, name: string): string | null | undefined;
+/** Flat, as received: [name, value, name, value ...]. */
+export function headers(slot: number, gen: number): string[] | undefined;
+/** Decoded values in the order of the pattern's names. */
+export function params(slot: number, gen: number): string[] | undefined;
+/** Names of a route's parameters, in that order. */
+export function paramNames(route: number): string[];
+export function bodySize(slot: number, gen: number): number | undefined;
+/** UTF-8 decoded; invalid bytes become U+FFFD; '' without a body. */
+export function bodyString(slot: number, gen: number): string | undefined;
+/** A copy. */
+export function bodyBuffer(slot: number, gen: number): Buffer | undefined;
+/** multipart/form-data: flat per part [name, filename | null, contentType | null, start, end] with offsets into
+ *  the body; null when the Content-Type is another; false when malformed. */
+export function multipart(slot: number, gen: number): (string | number | null)[] | null | false | undefined;
+export function requestId(slot: number, gen: number): string | undefined;
+export function remoteAddress(slot: number, gen: number): string | undefined;
+
+// ---- checks and logs
+/** Position of the first invalid byte in `name: value` for a header line, or -1: [ok] 0 = fine, 1 = bad name, 2 = bad value. */
+export function checkHeader(name: string, value: string): 0 | 1 | 2;
+/** One record of the server's own log (level 0 error .. 3 debug); fields: flat [key, value ...]. */
+export function log(level: number, message: string, fields?: string[]): void;
+/** What JavaScript prints: whole lines to descriptor 1 or 2 without ever blocking; returns bytes written. */
+export function writeRaw(fd: number, data: Uint8Array | string): number;
+export const version: string;

@@ -1,0 +1,95 @@
+// What passes between the supervisor (C) and the engine (JavaScript): internal, but written down once, here.
+// The supervisor writes the plan as one JSON text into a memfd; messages are JSON objects, one a line, over a
+// socket pair.  Times are microseconds, sizes bytes, -1 = off.
+
+/** Where a message about the manifest points; `check` and `serve` print FILE:LINE:COL. */
+export interface Place {
+  file: string;
+  line: number;
+  col: number;
+}
+
+export interface PlanRoute {
+  pattern: string;
+  /** GET HEAD POST PUT PATCH DELETE OPTIONS ANY */
+  method: string;
+  kind: 'handler' | 'fixed' | 'health';
+  /** What answers, for people: `handlers/users.js#show`, `redirect`, `respond`, `health`. */
+  name: string;
+  /** handler: absolute path of the module. */
+  module?: string;
+  /** handler: named export; absent: METHOD's export if there is one, else the default export. */
+  export?: string;
+  /** handler: a module for the whole path: when it exports GET, POST, ... those make the routes. */
+  byExports?: boolean;
+  /** fixed: the response. A redirect is status + a location header. */
+  status?: number;
+  body?: string;
+  /** Rendered lines, `name: value\r\n` each. */
+  headers: string;
+  health?: 'live' | 'ready';
+  timeout_us: number;
+  body_max: number;
+  uploads: Uploads;
+  at: Place;
+}
+
+export interface Uploads {
+  /** Absolute. */
+  dir: string;
+  keep: boolean;
+  file: number;
+  files: number;
+  fields: number;
+  field: number;
+}
+
+export interface Plan {
+  generation: number;
+  /** Absolute folder of the manifest. */
+  root: string;
+  manifest: string;
+  dev: boolean;
+  workers: number;
+  balance: 'least_connections' | 'round_robin' | 'least_inflight';
+  minReady: number;
+  /** Old generation megabytes of a worker (resourceLimits.maxOldGenerationSizeMb); 0 = V8's own choice. */
+  heapMb: number;
+  /** Microseconds for loading modules and onStart; -1 = off. */
+  startup_us: number;
+  /** Microseconds for requests in progress at stop; -1 = off. */
+  shutdown_us: number;
+  /** By the names of server/net/settings.def. */
+  settings: Record<string, number>;
+  log: { output: string; format: 'text' | 'json'; level: number; access: string; accessFormat: 'text' | 'json' | 'combined' };
+  uploads: Uploads;
+  modules: { file: string; at: Place }[];
+  routes: PlanRoute[];
+  listen: { fd: number; url: string }[];
+  /** Descriptor of the metrics segment; -1 under check. */
+  segmentFd: number;
+}
+
+/** Engine to supervisor. */
+export type FromEngine =
+  | { type: 'ready'; workers: number }
+  /** Cannot start: every error found by the first worker that failed; the engine then exits with 1. */
+  | { type: 'failed'; errors: { at?: Place; message: string }[] }
+  | { type: 'event'; kind: 'crash' | 'restart' | 'stall' | 'timeout' | 'limit'; text: string; worker?: number }
+  | { type: 'workers'; workers: { id: number; state: 'starting' | 'ready' | 'draining' | 'gone'; restarts: number }[] }
+  /** All requests answered, onStop done; the engine exits with 0 right after. */
+  | { type: 'drained' };
+
+/** Supervisor to engine. End of file on the pair means that the supervisor is gone: the engine exits at once. */
+export type ToEngine =
+  | { type: 'lame_duck' }
+  | { type: 'stop'; reason: 'stop' | 'reload' }
+  | { type: 'workers' }
+  | { type: 'reopen_logs' };
+
+/** The throw-away Node of `actix check` and `actix routes` (addon/check.js) prints one such JSON text to descriptor 3. */
+export interface CheckResult {
+  errors: { at?: Place; message: string }[];
+  /** After expansion of exports and of routes that modules register in code. */
+  routes: { method: string; pattern: string; name: string; at?: Place }[];
+}
