@@ -30,6 +30,8 @@ int ax_cmd_unknown(const struct ax_cmd *const *cmds, const char *name, struct ax
 void ax_help_command(FILE *out, const struct ax_cmd *cmd);
 void ax_help_all(FILE *out, const struct ax_cmd *const *cmds);
 
+/* "port" -> "ACTIX_PORT". */
+void ax_opt_env_name(const char *name, char *out, size_t size);
 /* Whole-number value of an option within min..max; *ret is untouched when it is not given. */
 int ax_args_number(const struct ax_args *a, const char *name, long min, long max, long *ret,
                    struct ax_err *reterr);
