@@ -115,13 +115,12 @@ static int make_dir(const char *dir, const char *group, struct ax_err *reterr)
     if (mkdir(dir, 0700) < 0) {
         if (errno == EEXIST)
             return 0;
-        ax_fail_os(reterr, errno, "cannot make the state folder %s", dir);
-        return -AX_E_STATE;
+        return ax_fail(reterr, AX_E_STATE, "cannot make the state folder %s: %s", dir, strerror(errno));
     }
     /* Members may pass through to control.sock, and see nothing else. */
     if (group && (chown(dir, (uid_t)-1, gid) < 0 || chmod(dir, 0710) < 0)) {
-        ax_fail_os(reterr, errno, "cannot give the state folder %s to group %s", dir, group);
-        return -AX_E_STATE;
+        return ax_fail(reterr, AX_E_STATE, "cannot give the state folder %s to group %s: %s", dir, group,
+                       strerror(errno));
     }
     return 0;
 }
@@ -146,8 +145,7 @@ static int write_pid(int fd, const char *path, struct ax_err *reterr)
 
     if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) == n)
         return 0;
-    ax_fail_os(reterr, errno, "cannot write %s", path);
-    return -AX_E_STATE;
+    return ax_fail(reterr, AX_E_STATE, "cannot write %s: %s", path, strerror(errno));
 }
 
 static int write_pid_file(const char *path, struct ax_err *reterr)
@@ -155,8 +153,7 @@ static int write_pid_file(const char *path, struct ax_err *reterr)
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
     if (fd < 0) {
-        ax_fail_os(reterr, errno, "cannot write the pid file %s", path);
-        return -AX_E_STATE;
+        return ax_fail(reterr, AX_E_STATE, "cannot write the pid file %s: %s", path, strerror(errno));
     }
     int rc = write_pid(fd, path, reterr);
     close(fd);
@@ -171,16 +168,15 @@ static int take_lock(const struct ax_state *s, struct ax_err *reterr)
     int fd = open(s->lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 
     if (fd < 0) {
-        ax_fail_os(reterr, errno, "cannot write in the state folder %s", s->dir);
-        return -AX_E_STATE;
+        return ax_fail(reterr, AX_E_STATE, "cannot write in the state folder %s: %s", s->dir,
+                       strerror(errno));
     }
     if (fcntl(fd, F_OFD_SETLK, &all) < 0) {
         int os = errno;
         pid_t pid = read_pid(fd);
         close(fd);
         if (os != EAGAIN && os != EACCES) {
-            ax_fail_os(reterr, os, "cannot lock %s", s->lock);
-            return -AX_E_STATE;
+            return ax_fail(reterr, AX_E_STATE, "cannot lock %s: %s", s->lock, strerror(os));
         }
         return ax_fail(reterr, AX_E_BUSY,
                        "this app is already being served, by process %ld (state folder %s)", (long)pid,
@@ -248,7 +244,7 @@ pid_t ax_state_holder(const struct ax_state *s)
     if (fd < 0)
         return 0;
     if (fcntl(fd, F_OFD_GETLK, &all) == 0 && all.l_type != F_UNLCK)
-        pid = read_pid(fd);
+        pid = read_pid(fd) > 0 ? read_pid(fd) : -1;
     close(fd);
     return pid;
 }

@@ -48,7 +48,7 @@ int ax_state_take(const struct ax_state *s, const char *group, const char *extra
 void ax_state_release(struct ax_state_lock *l);
 
 /* ---- a client's side */
-/* Pid of the instance that holds the lock; 0 = none runs. */
+/* Pid of the instance that holds the lock; 0 = none runs, -1 = one runs that has not written its pid yet. */
 pid_t ax_state_holder(const struct ax_state *s);
 
 /* Numeric id of a group by its name or number; -AX_E_UNKNOWN. */

@@ -1,0 +1,48 @@
+/* supervisor/sockets.h - every listening socket of an app, opened once by the supervisor and inherited by
+ * engines. Never SO_REUSEPORT: closing one of two such sockets loses the connections queued on it (design,
+ * section 2). Thread: the supervisor's main thread. */
+#ifndef AX_SUPERVISOR_SOCKETS_H
+#define AX_SUPERVISOR_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "config/manifest.h"
+#include "supervisor/unixsock.h"
+
+enum { AX_SOCKETS_MAX = 64 };
+
+struct ax_socket {
+    int fd;
+    char *url;                /* really bound: "http://127.0.0.1:3001", "unix:/run/app.sock" */
+    char *unix_path;          /* NULL = TCP, or passed by systemd: not ours to remove */
+    struct ax_unix_file file; /* UNIX */
+    bool everywhere;          /* a bare PORT that became all addresses, since this is a container */
+};
+struct ax_sockets {
+    struct ax_socket v[AX_SOCKETS_MAX];
+    size_t n;
+};
+
+struct ax_sockets_input {
+    const struct ax_listen *listen;
+    size_t nlisten;
+    int backlog;
+    const char *root; /* relative socket paths start here */
+    bool container;   /* ax_in_container() */
+};
+
+/* All or nothing; the message names the address (and the place in the manifest, if there is one). */
+int ax_sockets_open(const struct ax_sockets_input *in, struct ax_sockets *ret, struct ax_err *reterr);
+/* Sockets passed by systemd (sd_listen_fds(3)): LISTEN_PID is ours and LISTEN_FDS says how many from 3 on.
+ * Returns how many there are, 0 = none, or -code. */
+int ax_sockets_inherit(const char *listen_pid, const char *listen_fds, struct ax_sockets *ret,
+                       struct ax_err *reterr);
+/* Closes, and removes the Unix socket files that are still ours. */
+void ax_sockets_close(struct ax_sockets *s);
+
+/* /.dockerenv, /run/.containerenv, or $container (as systemd and Podman set it). */
+bool ax_in_container(void);
+
+#endif
