@@ -1,10 +1,10 @@
 /* http/head.h - a request head: found in the bytes, checked strictly, parsed.  Pure: no socket, no clock.
  * Two steps, because the bytes are copied only once, when the head is whole:
- *   ax_head_scan   finds its end in what was received and checks the raw lines: every line ends in CRLF, no other CR,
- *                  no NUL, no line starts with SP, HT or ':', no SP or HT before the colon (RFC 9112, 2.2, 5.1, 5.2),
- *                  one space between the parts of the request line (3);
- *   ax_head_parse  parses the owner's copy with llhttp and checks the parts: Host (RFC 9112, 3.2), Transfer-Encoding
- *                  exactly `chunked` and only under 1.1 (6.1), version 1.0 or 1.1, no fragment. */
+ *   ax_head_scan   finds its end in what was received and checks the raw lines: every line ends in CRLF, no
+ * other CR, no NUL, no line starts with SP, HT or ':', no SP or HT before the colon (RFC
+ * 9112, 2.2, 5.1, 5.2), one space between the parts of the request line (3); ax_head_parse  parses the
+ * owner's copy with llhttp and checks the parts: Host (RFC 9112, 3.2), Transfer-Encoding exactly `chunked`
+ * and only under 1.1 (6.1), version 1.0 or 1.1, no fragment. */
 #ifndef AX_HTTP_HEAD_H
 #define AX_HTTP_HEAD_H
 
@@ -21,7 +21,7 @@ struct ax_field {
     struct ax_span name, value; /* value without surrounding white space */
 };
 struct ax_head {
-    const char *base;           /* BORROWED: the copy of the head */
+    const char *base; /* BORROWED: the copy of the head */
     uint16_t bytes;
     uint16_t nfields;
     struct ax_field *fields;    /* in the request's arena, as received */
@@ -30,10 +30,10 @@ struct ax_head {
     struct ax_span path, query; /* of the target, absolute form included; query without '?' */
     struct ax_span host;        /* value of Host, or the authority of an absolute-form target */
     enum ax_method method;
-    uint8_t minor;              /* HTTP/1.minor */
+    uint8_t minor; /* HTTP/1.minor */
     bool keep_alive, chunked, expect_continue, has_query;
-    bool asterisk;              /* OPTIONS * */
-    uint64_t content_length;    /* 0 when none */
+    bool asterisk;           /* OPTIONS * */
+    uint64_t content_length; /* 0 when none */
 };
 
 /* Why a head is refused: status, the manifest key of the limit it met (or NULL) and a sentence. */
@@ -49,17 +49,18 @@ struct ax_head_limits {
 };
 
 enum ax_scan { AX_SCAN_MORE, AX_SCAN_DONE, AX_SCAN_REFUSED };
-struct ax_scanner {    /* progress over a head that comes in pieces; zero before each head */
-    size_t at;         /* start of the line that is not complete yet */
-    unsigned lines;    /* complete ones */
+struct ax_scanner { /* progress over a head that comes in pieces; zero before each head */
+    size_t at;      /* start of the line that is not complete yet */
+    unsigned lines; /* complete ones */
+    size_t seen;    /* bytes of that line already searched for its end */
 };
-/* p[0..n) are all bytes of the head received so far (leading empty lines already skipped by the caller).  DONE: *ret_len
- * is the length with its last CRLFCRLF.  Lines already seen are not looked at again. */
-enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l, size_t *ret_len,
-                          struct ax_refusal *ret_why);
+/* p[0..n) are all bytes of the head received so far (leading empty lines already skipped by the caller).
+ * DONE: *ret_len is the length with its last CRLFCRLF.  Lines already seen are not looked at again. */
+enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
+                          size_t *ret_len, struct ax_refusal *ret_why);
 /* `copy` holds a scanned head and lives as long as *ret.  Fields are allocated in `a`. */
-bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a, struct ax_head *ret,
-                   struct ax_refusal *ret_why);
+bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,
+                   struct ax_head *ret, struct ax_refusal *ret_why);
 
 static inline struct ax_str ax_head_str(const struct ax_head *h, struct ax_span s)
 {
