@@ -55,7 +55,7 @@ static unsigned rounded_up(uint64_t quota, uint64_t period)
 /* cpu.max holds "QUOTA PERIOD" or "max PERIOD", microseconds (cgroup v2 documentation of the kernel). */
 static unsigned quota_v2(const char *dir)
 {
-    char path[PATH_MAX], line[SMALL_FILE];
+    char path[PATH_MAX + SMALL_FILE], line[SMALL_FILE];
     uint64_t quota, period;
 
     snprintf(path, sizeof path, "%s/cpu.max", dir);
@@ -71,7 +71,7 @@ static unsigned quota_v2(const char *dir)
 /* v1: a quota of -1 means none, and is no number here. */
 static unsigned quota_v1(const char *dir)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + SMALL_FILE];
     uint64_t quota, period;
 
     snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", dir);
@@ -116,7 +116,7 @@ static bool has_word(const char *list, size_t n, const char *word)
 /* A line of /proc/self/cgroup: "ID:CONTROLLERS:PATH"; v2 has no controllers. */
 static unsigned quota_of_line(const char *root, char *line)
 {
-    char mount[PATH_MAX];
+    char mount[PATH_MAX + SMALL_FILE];
     char *list = strchr(line, ':');
     char *path = list ? strchr(list + 1, ':') : NULL;
 

@@ -350,7 +350,7 @@ int ax_plan_memfd(const struct ax_plan_input *in, struct ax_err *reterr)
     char *text = ax_plan_text(in, reterr);
 
     if (!text)
-        return -(int)reterr->code;
+        return -AX_E_NOMEM;
     int fd = memfd_create("actix-plan", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int rc = fd < 0 ? ax_fail_os(reterr, errno, "cannot make the plan") : fill(fd, text, reterr);
     ax_free(text);

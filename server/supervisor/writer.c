@@ -1,0 +1,343 @@
+#include "supervisor/writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "supervisor/proc.h"
+
+enum { WRITER_MAGIC = 0x57524954 };
+
+struct event {
+    ax_wall at;
+    char *kind, *text; /* OWNED */
+};
+
+struct source {
+    struct ax_segment *segment; /* OWNED */
+    struct ax_source *source;   /* OWNED */
+    pid_t engine;
+    uint64_t cpu_us; /* already counted */
+    bool gone;       /* under the mutex */
+};
+
+struct ax_writer {
+    uint32_t magic;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake, written;
+    struct ax_log *log;
+    int64_t interval_us;
+
+    /* under the mutex */
+    struct source sources[AX_WRITER_SOURCES_MAX];
+    unsigned nsources;
+    struct event events[AX_WRITER_EVENTS_MAX];
+    unsigned nevents;
+    uint64_t dropped, restarts, rss, rounds;
+    bool stop, flush;
+
+    /* the thread's own */
+    struct ax_store *store; /* OWNED */
+    uint64_t own_cpu_us;
+    bool failing; /* the last write did not succeed: said once */
+};
+
+/* ---- what the main thread calls */
+int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struct ax_err *reterr)
+{
+    struct ax_source *source = ax_source_new(s);
+    int rc = source ? 0 : ax_fail(reterr, AX_E_NOMEM, "out of memory");
+
+    pthread_mutex_lock(&w->mutex);
+    if (source && w->nsources == AX_WRITER_SOURCES_MAX)
+        rc = ax_fail(reterr, AX_E_LIMIT, "the metrics of %d ended engines still wait to be written",
+                     AX_WRITER_SOURCES_MAX);
+    else if (source)
+        w->sources[w->nsources++] = (struct source){.segment = s, .source = source, .engine = engine};
+    pthread_mutex_unlock(&w->mutex);
+    if (rc < 0)
+        ax_source_free(source);
+    return rc;
+}
+
+void ax_writer_drop(struct ax_writer *w, struct ax_segment *s)
+{
+    pthread_mutex_lock(&w->mutex);
+    for (unsigned i = 0; i < w->nsources; i++)
+        if (w->sources[i].segment == s)
+            w->sources[i].gone = true;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+void ax_writer_event(struct ax_writer *w, const char *kind, const char *text)
+{
+    struct event e = {ax_wall_now(), ax_strdup(kind), ax_strdup(text)};
+
+    pthread_mutex_lock(&w->mutex);
+    bool taken = e.kind && e.text && w->nevents < AX_WRITER_EVENTS_MAX;
+    if (taken)
+        w->events[w->nevents++] = e;
+    else
+        w->dropped++;
+    pthread_mutex_unlock(&w->mutex);
+    if (!taken) {
+        ax_free(e.kind);
+        ax_free(e.text);
+    }
+}
+
+void ax_writer_restarted(struct ax_writer *w, unsigned workers)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->restarts += workers;
+    pthread_mutex_unlock(&w->mutex);
+}
+
+uint64_t ax_writer_dropped(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t n = w->dropped;
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+uint64_t ax_writer_rss(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t n = w->rss;
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+void ax_writer_flush(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t until = w->rounds + 1;
+    w->flush = true;
+    pthread_cond_signal(&w->wake);
+    while (w->rounds < until)
+        pthread_cond_wait(&w->written, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+/* ---- the thread */
+static uint64_t own_sample(struct ax_writer *w, struct ax_server_sample *s)
+{
+    struct ax_proc p;
+
+    if (!ax_proc_read(getpid(), &p))
+        return 0;
+    s->rss_bytes += p.rss_bytes;
+    s->cpu_us += p.cpu_us - w->own_cpu_us;
+    w->own_cpu_us = p.cpu_us;
+    return p.rss_bytes;
+}
+
+/* An engine that has ended has no /proc entry any more: the little that it used last is lost. */
+static void engine_sample(struct source *src, struct ax_server_sample *s)
+{
+    struct ax_proc p;
+
+    if (src->gone || !ax_proc_read(src->engine, &p) || p.cpu_us < src->cpu_us)
+        return;
+    s->rss_bytes += p.rss_bytes;
+    s->cpu_us += p.cpu_us - src->cpu_us;
+    src->cpu_us = p.cpu_us;
+}
+
+struct round { /* what one write works on, taken from the shared part */
+    struct source *sources[AX_WRITER_SOURCES_MAX];
+    struct ax_source *list[AX_WRITER_SOURCES_MAX];
+    bool gone[AX_WRITER_SOURCES_MAX];
+    unsigned n;
+    struct ax_server_sample sample;
+};
+
+/* Entries of w->sources stay where they are while the thread works: only the thread removes any. */
+static void begin_round(struct ax_writer *w, struct round *r)
+{
+    r->n = w->nsources;
+    r->sample = (struct ax_server_sample){.worker_restarts = w->restarts};
+    w->restarts = 0;
+    for (unsigned i = 0; i < r->n; i++) {
+        r->sources[i] = &w->sources[i];
+        r->list[i] = w->sources[i].source;
+        r->gone[i] = w->sources[i].gone;
+        engine_sample(&w->sources[i], &r->sample);
+    }
+    own_sample(w, &r->sample);
+    w->rss = r->sample.rss_bytes;
+}
+
+static void take_events(struct ax_writer *w)
+{
+    for (;;) {
+        pthread_mutex_lock(&w->mutex);
+        struct event e = {0};
+        if (w->nevents) {
+            e = w->events[0];
+            memmove(w->events, w->events + 1, --w->nevents * sizeof *w->events);
+        }
+        pthread_mutex_unlock(&w->mutex);
+        if (!e.kind)
+            return;
+        struct ax_err err = {0};
+        if (ax_store_event(w->store, e.at, e.kind, e.text, &err) < 0)
+            ax_log_warn(w->log, "an event is not recorded: %s", err.msg);
+        ax_free(e.kind);
+        ax_free(e.text);
+    }
+}
+
+static void write_round(struct ax_writer *w, struct round *r)
+{
+    struct ax_err err = {0};
+    ax_wall now = ax_wall_now();
+
+    for (unsigned i = 0; i < r->n; i++)
+        if (r->gone[i])
+            ax_source_end(r->list[i]);
+    take_events(w);
+    int rc = ax_store_write(w->store, r->list, r->n, &r->sample, now, &err);
+    if (rc == 0)
+        rc = ax_store_fold(w->store, now, &err);
+    if (rc < 0 && !w->failing)
+        ax_log_warn(w->log, "metrics cannot be written now, they are kept and retried: %s", err.msg);
+    else if (rc == 0 && w->failing)
+        ax_log_info(w->log, "metrics are written again");
+    w->failing = rc < 0;
+}
+
+/* What an ended engine counted is in the store now, written or kept: its segment may go. */
+static void end_round(struct ax_writer *w, const struct round *r)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < w->nsources; i++) {
+        if (i < r->n && r->gone[i]) {
+            ax_source_free(w->sources[i].source);
+            ax_segment_free(w->sources[i].segment);
+        } else {
+            w->sources[kept++] = w->sources[i];
+        }
+    }
+    w->nsources = kept;
+    w->rounds++;
+    pthread_cond_broadcast(&w->written);
+}
+
+/* Under the mutex; false when it is time to end. */
+static bool wait_interval(struct ax_writer *w, ax_mono until)
+{
+    struct timespec ts = {until.us / 1000000, until.us % 1000000 * 1000};
+
+    while (!w->stop && !w->flush)
+        if (pthread_cond_timedwait(&w->wake, &w->mutex, &ts) == ETIMEDOUT)
+            break;
+    w->flush = false;
+    return !w->stop;
+}
+
+static void *writer_main(void *arg)
+{
+    struct ax_writer *w = AX_CAST(struct ax_writer, arg, WRITER_MAGIC);
+    struct round r;
+    bool more = true;
+
+    pthread_mutex_lock(&w->mutex);
+    while (more) {
+        ax_mono start = ax_mono_now();
+        more = wait_interval(w, (ax_mono){start.us + w->interval_us});
+        begin_round(w, &r);
+        pthread_mutex_unlock(&w->mutex);
+        write_round(w, &r);
+        pthread_mutex_lock(&w->mutex);
+        end_round(w, &r);
+    }
+    pthread_mutex_unlock(&w->mutex);
+    return NULL;
+}
+
+/* ---- life */
+static int start_thread(struct ax_writer *w, struct ax_err *reterr)
+{
+    sigset_t all, before;
+
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int os = pthread_create(&w->thread, NULL, writer_main, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return os ? ax_fail_os(reterr, os, "cannot start the metrics writer") : 0;
+}
+
+static void init_sync(struct ax_writer *w)
+{
+    pthread_condattr_t mono;
+
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_condattr_init(&mono);
+    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->wake, &mono);
+    pthread_cond_init(&w->written, NULL);
+    pthread_condattr_destroy(&mono);
+}
+
+static void free_writer(struct ax_writer *w)
+{
+    for (unsigned i = 0; i < w->nsources; i++) {
+        ax_source_free(w->sources[i].source);
+        ax_segment_free(w->sources[i].segment);
+    }
+    for (unsigned i = 0; i < w->nevents; i++) {
+        ax_free(w->events[i].kind);
+        ax_free(w->events[i].text);
+    }
+    ax_store_close(w->store);
+    pthread_cond_destroy(&w->wake);
+    pthread_cond_destroy(&w->written);
+    pthread_mutex_destroy(&w->mutex);
+    w->magic = 0;
+    ax_free(w);
+}
+
+int ax_writer_start(const struct ax_writer_options *o, struct ax_writer **ret, struct ax_err *reterr)
+{
+    struct ax_writer *w = ax_calloc(1, sizeof *w);
+
+    if (!w)
+        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    w->magic = WRITER_MAGIC;
+    w->log = o->log;
+    w->interval_us = o->interval_us < AX_WRITER_MIN_INTERVAL_US ? AX_WRITER_MIN_INTERVAL_US : o->interval_us;
+    init_sync(w);
+    int rc = ax_store_open(&o->store, &w->store, reterr);
+    if (rc == 0) {
+        if (ax_store_set_aside(w->store))
+            ax_log_warn(w->log, "the metrics database could not be used and was set aside as %s",
+                        ax_store_set_aside(w->store));
+        rc = start_thread(w, reterr);
+    }
+    if (rc < 0) {
+        free_writer(w);
+        return rc;
+    }
+    *ret = w;
+    return 0;
+}
+
+void ax_writer_stop(struct ax_writer *w)
+{
+    if (!w)
+        return;
+    pthread_mutex_lock(&w->mutex);
+    w->stop = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->mutex);
+    pthread_join(w->thread, NULL);
+    free_writer(w);
+}

@@ -1,0 +1,46 @@
+/* supervisor/writer.h - the writer thread: owns the store and what it reads from the engines' segments.
+ * Every metrics.interval it takes the differences, commits them as one transaction and folds; at the end it
+ * writes once more.  The loop never waits for it, except in ax_writer_stop. Threads: all calls are for the
+ * main thread; what they hand over crosses under one mutex. */
+#ifndef AX_SUPERVISOR_WRITER_H
+#define AX_SUPERVISOR_WRITER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "metrics/segment.h"
+#include "metrics/store.h"
+
+struct ax_writer;
+
+struct ax_writer_options {
+    struct ax_store_options store;
+    int64_t interval_us; /* 100 ms at least */
+    struct ax_log *log;  /* BORROWED: what cannot be written is said here, once until it works again */
+};
+
+enum { AX_WRITER_MIN_INTERVAL_US = 100000, AX_WRITER_EVENTS_MAX = 1024, AX_WRITER_SOURCES_MAX = 64 };
+
+/* Opens the store and starts the thread.  *ret is OWNED: ax_writer_stop. */
+int ax_writer_start(const struct ax_writer_options *o, struct ax_writer **ret, struct ax_err *reterr);
+/* The last write, then the end of the thread.  NULL is fine. */
+void ax_writer_stop(struct ax_writer *w);
+
+/* From now on the segment is read too.  It is OWNED by the writer, which frees it after ax_writer_drop; until
+ * then the main thread may read it.  -AX_E_LIMIT when too many still wait to be read out. */
+int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struct ax_err *reterr);
+/* Its engine is gone: the writer takes what it counted last and frees it.  The caller forgets it now. */
+void ax_writer_drop(struct ax_writer *w, struct ax_segment *s);
+/* For the `events` table; copies.  Beyond AX_WRITER_EVENTS_MAX waiting ones it is dropped, and that is
+ * counted. */
+void ax_writer_event(struct ax_writer *w, const char *kind, const char *text);
+void ax_writer_restarted(struct ax_writer *w, unsigned workers); /* workers that were replaced */
+uint64_t ax_writer_dropped(struct ax_writer *w);
+/* Resident bytes of us and the engines, as of the last interval. */
+uint64_t ax_writer_rss(struct ax_writer *w);
+/* Tests: one interval now; returns when it has been written. */
+void ax_writer_flush(struct ax_writer *w);
+
+#endif
