@@ -62,6 +62,11 @@ void ax_app_print_problems(const struct ax_problems *problems)
 
 /* ---- settings from outside the manifest */
 
+static const char *app_getenv(const char *name, void *ctx)
+{
+    return ax_app_getenv(ctx, name);
+}
+
 static const char *dotenv(const struct ax_app *app, const char *name)
 {
     const struct ax_pairs *env = app->manifest ? ax_manifest_dotenv(app->manifest) : NULL;
@@ -153,4 +158,16 @@ const char *ax_app_host(const struct ax_app *app, const struct ax_args *args, co
     };
 
     return first_of(app, args, order, AX_COUNT(order), ret_source);
+}
+
+int ax_app_state(const struct ax_app *app, const struct ax_args *args, struct ax_state *ret)
+{
+    struct ax_app seen = *app; /* a copy, since the callback's context is not const; it is only read */
+    struct ax_state_input in = {.option = ax_args_value(args, "state"),
+                                .getenv = app_getenv,
+                                .ctx = &seen,
+                                .manifest = app->manifest};
+    struct ax_err err = {0};
+
+    return ax_state_paths(&in, ret, &err) == 0 ? AX_EXIT_OK : ax_say_err(&err, AX_EXIT_FAILED);
 }

@@ -8,6 +8,7 @@
 
 #include "cli/cmd.h"
 #include "config/manifest.h"
+#include "supervisor/state.h"
 
 enum { AX_APP_FILES = 16 }; /* -c FILE at most */
 
@@ -28,6 +29,10 @@ void ax_app_fini(struct ax_app *app);
 
 /* Prints the problems, one a line, as FILE:LINE:COL: MESSAGE; a warning says so. */
 void ax_app_print_problems(const struct ax_problems *problems);
+
+/* Where the app's state lives, by --state, the environment and the manifest; names only, no file is touched.
+ * 0 with *ret OWNED (ax_state_fini), or an exit code with the reason printed. */
+int ax_app_state(const struct ax_app *app, const struct ax_args *args, struct ax_state *ret);
 
 /* A variable of the environment, or of the .env that was read with the manifest; BORROWED, NULL = set by
  * neither. */

@@ -290,6 +290,8 @@ int ax_options_parse(int argc, const char *const *argv, const struct ax_cmd *con
     if (command < argc) {
         ret->cmd = ax_cmd_find(cmds, argv[command]);
         rc = ret->cmd ? 0 : ax_cmd_unknown(cmds, argv[command], reterr);
+        if (rc == 0 && !ret->cmd->run)
+            rc = ax_fail(reterr, AX_E_UNSUPPORTED, "'%s' is not supported yet", ret->cmd->name);
         if (rc < 0)
             goto fail;
     }
