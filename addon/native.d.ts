@@ -61,6 +61,8 @@ export function workerLameDuck(): void;
 export function workerDrain(done: () => void): void;
 /** Closes everything at once; closed() when all handles are gone. workerNew may be called again afterwards. */
 export function workerClose(closed: () => void): void;
+/** The next batch runs in a fresh async context: what a handler of this one entered is not seen by it (isolate.js). */
+export function renewContext(): void;
 /** connections, inflight and every counter of metrics.def, as numbers. */
 export function workerStats(): Record<string, number>;
 
@@ -111,6 +113,8 @@ export function remoteAddress(slot: number, gen: number): string | undefined;
 // ---- checks and logs
 /** Position of the first invalid byte in `name: value` for a header line, or -1: [ok] 0 = fine, 1 = bad name, 2 = bad value. */
 export function checkHeader(name: string, value: string): 0 | 1 | 2;
+/** What is wrong with a route's pattern, or null. */
+export function checkPattern(pattern: string): string | null;
 /** One record of the server's own log (level 0 error .. 3 debug); fields: flat [key, value ...]. */
 export function log(level: number, message: string, fields?: string[]): void;
 /** What JavaScript prints: whole lines to descriptor 1 or 2 without ever blocking; returns bytes written. */

@@ -1,0 +1,226 @@
+/* Between the loop and JavaScript: the batch, the end of watched requests, and callbacks that are called
+ * once. Thread: the environment's own. */
+#include "bridge.h"
+
+#include "options.h"
+
+void ax_unref(napi_env env, napi_ref *ref)
+{
+    if (*ref)
+        napi_delete_reference(env, *ref);
+    *ref = NULL;
+}
+
+struct ax_bridge *ax_bridge_of(napi_env env, napi_callback_info info)
+{
+    size_t none = 0;
+    void *data;
+
+    if (napi_get_cb_info(env, info, &none, NULL, NULL, &data) != napi_ok)
+        return NULL;
+    return AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+}
+
+/* ---- setting up */
+
+static bool make_context(napi_env env, napi_async_context *ret)
+{
+    napi_value resource, name;
+
+    AX_NAPI_TRY(napi_create_object(env, &resource));
+    AX_NAPI_TRY(napi_create_string_latin1(env, "ACTIX_BATCH", NAPI_AUTO_LENGTH, &name));
+    AX_NAPI_TRY(napi_async_init(env, resource, name, ret));
+    return true;
+fail:
+    return false;
+}
+
+static void read_batch(struct ax_bridge *b, struct ax_reader *o, uint32_t batch_max)
+{
+    napi_value v = ax_read(o, "batch", napi_object, false);
+    napi_typedarray_type type;
+    size_t n;
+    void *data;
+
+    if (!v)
+        return;
+    if (napi_get_typedarray_info(b->env, v, &type, &n, &data, NULL, NULL) != napi_ok ||
+        type != napi_uint32_array || n < AX_BATCH_HEAD + (size_t)AX_BATCH_STEP * batch_max) {
+        ax_read_bad(o, "batch", "a Uint32Array of 8 + 3 * settings.batch words");
+        return;
+    }
+    b->batch = data;
+    b->batch_max = batch_max;
+    b->batch_ref = ax_read_ref(o, "batch", napi_object);
+}
+
+int ax_bridge_attach(struct ax_bridge *b, napi_value options, uint32_t batch_max)
+{
+    struct ax_reader o = ax_reader_over(b->env, options, "", -1);
+
+    read_batch(b, &o, batch_max);
+    b->dispatch_ref = ax_read_ref(&o, "dispatch", napi_function);
+    b->gone_ref = ax_read_ref(&o, "gone", napi_function);
+    if (!o.failed && !make_context(b->env, &b->context))
+        ax_read_bad(&o, "dispatch", "callable: no async context");
+    if (!o.failed)
+        return 0;
+    ax_bridge_detach(b);
+    return -1;
+}
+
+void ax_bridge_detach(struct ax_bridge *b)
+{
+    if (b->context)
+        napi_async_destroy(b->env, b->context);
+    b->context = NULL;
+    ax_unref(b->env, &b->batch_ref);
+    ax_unref(b->env, &b->dispatch_ref);
+    ax_unref(b->env, &b->gone_ref);
+    b->batch = NULL;
+}
+
+/* ---- calling JavaScript from the loop */
+
+static napi_status call(struct ax_bridge *b, napi_async_context context, napi_ref ref, size_t argc,
+                        const napi_value *argv, napi_value *ret)
+{
+    napi_value fn, self;
+    napi_status st = napi_get_reference_value(b->env, ref, &fn);
+
+    if (st == napi_ok)
+        st = napi_get_global(b->env, &self);
+    if (st == napi_ok)
+        st = napi_make_callback(b->env, context, self, fn, argc, argv, ret);
+    return st;
+}
+
+/* After anything but napi_ok.  What was thrown (in a process.nextTick callback, say: dispatch itself catches)
+ * is made an uncaught exception; then JavaScript is asked whether it still runs: a worker being terminated
+ * does not. */
+static bool survives(struct ax_bridge *b)
+{
+    bool pending = false;
+    napi_value v;
+
+    if (napi_is_exception_pending(b->env, &pending) == napi_ok && pending &&
+        napi_get_and_clear_last_exception(b->env, &v) == napi_ok)
+        napi_fatal_exception(b->env, v);
+    b->dying =
+        napi_create_string_latin1(b->env, "0", 1, &v) != napi_ok || napi_run_script(b->env, v, &v) != napi_ok;
+    return !b->dying;
+}
+
+static void renew_context(struct ax_bridge *b)
+{
+    napi_async_context fresh;
+
+    b->renew_context = false;
+    if (!make_context(b->env, &fresh))
+        return; /* the environment is dying; the call that follows says so */
+    napi_async_destroy(b->env, b->context);
+    b->context = fresh;
+}
+
+static void fill(struct ax_bridge *b, struct ax_request *const *reqs, uint32_t n)
+{
+    uint32_t *w = b->batch + AX_BATCH_HEAD;
+
+    b->batch[AX_BATCH_N] = n;
+    b->batch[AX_BATCH_OVER] = 0;
+    b->batch[AX_BATCH_AT] = 0;
+    for (uint32_t i = 0; i < n; i++, w += AX_BATCH_STEP) {
+        w[0] = reqs[i]->index;
+        w[1] = reqs[i]->gen;
+        w[2] = reqs[i]->route;
+    }
+}
+
+/* ax_dispatch.run: one call into JavaScript for the whole batch; leaving it drains microtasks, once. */
+static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
+{
+    struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
+    napi_handle_scope scope;
+    napi_value v;
+    uint32_t entered = 0;
+
+    if (b->dying || napi_open_handle_scope(b->env, &scope) != napi_ok)
+        return -1;
+    if (AX_UNLIKELY(b->renew_context))
+        renew_context(b);
+    if (n > b->batch_max)
+        n = b->batch_max;
+    fill(b, reqs, n);
+    b->batch_n = n;
+    napi_status st = call(b, b->context, b->dispatch_ref, 0, NULL, &v);
+    b->batch_n = 0;
+    if (AX_LIKELY(st == napi_ok))
+        st = napi_get_value_uint32(b->env, v, &entered);
+    if (AX_UNLIKELY(st != napi_ok))
+        entered = survives(b) ? b->batch[AX_BATCH_AT] + 1 : 0;
+    napi_close_handle_scope(b->env, scope);
+    if (AX_UNLIKELY(b->dying))
+        return -1;
+    return entered > n ? (int)n : entered ? (int)entered : 1;
+}
+
+/* ax_dispatch.gone: rare, so it has an async context of its own and cannot leak the batch's. */
+static void gone(void *ctx, struct ax_request *r, enum ax_gone why)
+{
+    struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
+    napi_handle_scope scope;
+    napi_async_context context;
+    napi_value argv[3], v;
+
+    if (b->dying || b->life == AX_BRIDGE_EMPTY || napi_open_handle_scope(b->env, &scope) != napi_ok)
+        return;
+    AX_NAPI_TRY(napi_create_uint32(b->env, r->index, &argv[0]));
+    AX_NAPI_TRY(napi_create_uint32(b->env, r->gen, &argv[1]));
+    AX_NAPI_TRY(napi_create_uint32(b->env, why == AX_GONE_TIMEOUT ? 0 : 1, &argv[2]));
+    if (!make_context(b->env, &context))
+        goto fail;
+    napi_status st = call(b, context, b->gone_ref, 3, argv, &v);
+    napi_async_destroy(b->env, context);
+    if (st != napi_ok)
+        goto fail;
+    napi_close_handle_scope(b->env, scope);
+    return;
+fail:
+    survives(b);
+    napi_close_handle_scope(b->env, scope);
+}
+
+struct ax_dispatch ax_bridge_dispatch(struct ax_bridge *b)
+{
+    return (struct ax_dispatch){.ctx = b, .run = run, .gone = gone};
+}
+
+void ax_bridge_call_once(struct ax_bridge *b, napi_ref *fn)
+{
+    napi_ref ref = *fn;
+    napi_handle_scope scope;
+    napi_async_context context;
+    napi_value v;
+
+    *fn = NULL;
+    if (!ref)
+        return;
+    if (!b->dying && napi_open_handle_scope(b->env, &scope) == napi_ok) {
+        bool made = make_context(b->env, &context);
+        if (!made || call(b, context, ref, 0, NULL, &v) != napi_ok)
+            survives(b);
+        if (made)
+            napi_async_destroy(b->env, context);
+        napi_close_handle_scope(b->env, scope);
+    }
+    ax_unref(b->env, &ref);
+}
+
+napi_value ax_js_renewContext(napi_env env, napi_callback_info info)
+{
+    struct ax_bridge *b = ax_bridge_of(env, info);
+
+    if (b)
+        b->renew_context = true;
+    return NULL;
+}

@@ -1,0 +1,128 @@
+/* addon/bridge.h - what one JavaScript environment (a worker thread, or the main thread of a plain `node
+ * app.js`) owns on the native side, and the helpers that every native function uses. Threads: a bridge
+ * belongs to its environment's thread; nothing here is shared but struct ax_native (native.h). Life: made by
+ * the module's init, closed by the async cleanup hook, freed by the instance-data finalizer. */
+#ifndef AX_ADDON_BRIDGE_H
+#define AX_ADDON_BRIDGE_H
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/assert.h"
+#include "base/err.h"
+#include "net/reply.h"
+#include "net/worker.h"
+
+/* The one control-flow macro of the addon: any status but napi_ok goes to the label `fail`. */
+#define AX_NAPI_TRY(call)                                                                                    \
+    do {                                                                                                     \
+        if (AX_UNLIKELY((call) != napi_ok))                                                                  \
+            goto fail;                                                                                       \
+    } while (0)
+
+enum { AX_BRIDGE_MAGIC = 0x41584252 };
+enum { AX_BATCH_HEAD = 8, AX_BATCH_STEP = 3 }; /* words, see native.d.ts workerNew */
+enum { AX_BATCH_N = 0, AX_BATCH_OVER = 1, AX_BATCH_AT = 2 };
+enum { AX_BIND_MAX = 4 }; /* sockets of workerBind: localhost has two */
+
+enum ax_bridge_life { AX_BRIDGE_EMPTY, AX_BRIDGE_RUNNING, AX_BRIDGE_CLOSING, AX_BRIDGE_CLOSED };
+
+struct ax_native;
+
+struct ax_bridge {
+    uint32_t magic;
+    napi_env env;
+    struct ax_native *native; /* BORROWED: the engine outlives its workers; NULL until workerNew */
+    struct ax_site *site;     /* BORROWED from the worker, whose reference keeps it */
+    struct ax_worker *worker; /* OWNED; set while life is RUNNING, CLOSING or CLOSED */
+    enum ax_bridge_life life;
+    bool registered;            /* with the engine */
+    bool dying;                 /* JavaScript cannot be called any more */
+    bool renew_context;         /* the batch's async context is to be made anew before the next batch */
+    uint32_t *batch;            /* BORROWED from the array that batch_ref keeps alive */
+    uint32_t batch_max;         /* requests that fit */
+    uint32_t batch_n;           /* requests handed over by the batch that runs now; 0 = no batch runs */
+    napi_async_context context; /* of the batch */
+    napi_ref batch_ref, dispatch_ref, gone_ref, names_ref;
+    napi_ref drained_ref, closed_ref; /* callbacks of workerDrain and workerClose; NULL = none waits */
+    napi_async_cleanup_hook_handle hook;
+    bool hook_waits;      /* the environment ends as soon as the worker is closed */
+    int fds[AX_BIND_MAX]; /* OWNED: opened by workerBind */
+    unsigned nfds;
+};
+
+/* ---- addon.c */
+struct ax_bridge *ax_bridge_of(napi_env env, napi_callback_info info);
+
+/* ---- bridge.c */
+struct ax_dispatch ax_bridge_dispatch(struct ax_bridge *b);
+/* Takes batch, dispatch and gone of workerNew's options; 0, or -1 with an exception pending. */
+int ax_bridge_attach(struct ax_bridge *b, napi_value options, uint32_t batch_max);
+void ax_bridge_detach(struct ax_bridge *b);
+/* Calls a function that JavaScript left with us, once, and forgets it.  From the loop, never from within
+ * JavaScript. */
+void ax_bridge_call_once(struct ax_bridge *b, napi_ref *fn);
+void ax_unref(napi_env env, napi_ref *ref); /* *ref may be NULL; becomes NULL */
+
+/* ---- life.c */
+/* Begins to close the worker, if there is one; nothing to do when it is closed or closing. */
+void ax_bridge_close(struct ax_bridge *b);
+void ax_bridge_free_worker(struct ax_bridge *b);
+
+/* ---- bind.c: plain Node's own listening sockets */
+/* Opens and binds host:port into fds (at most AX_BIND_MAX, non-blocking, close-on-exec, OWNED by the caller)
+ * and writes the URL of the first.  `localhost` gives both families on one port. */
+int ax_bind_open(const char *host, uint16_t port, int backlog, int *fds, unsigned *ret_n, char *url,
+                 size_t url_bytes, struct ax_err *reterr);
+
+/* ---- the functions of native.d.ts, by file */
+#define AX_NATIVE_FUNCTIONS(X)                                                                               \
+    X(engineNew)                                                                                             \
+    X(engineSetStopping) X(engineStopAccepting) X(engineReopenLogs) X(engineFree) X(workerNew) X(workerBind) \
+        X(workerReady) X(workerLameDuck) X(workerDrain) X(workerClose) X(workerStats) X(renewContext)        \
+            X(send) X(fail) X(tick) X(watch) X(alive) X(method) X(path) X(uri) X(query) X(queryPairs)        \
+                X(formPairs) X(header) X(headers) X(params) X(paramNames) X(bodySize) X(bodyString)          \
+                    X(bodyBuffer) X(multipart) X(requestId) X(remoteAddress) X(checkHeader) X(checkPattern)  \
+                        X(log) X(writeRaw)
+#define X(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
+AX_NATIVE_FUNCTIONS(X)
+#undef X
+
+/* ---- calls that name a request */
+struct ax_call {
+    struct ax_bridge *b;
+    struct ax_request *r; /* NULL = the handle is stale */
+    size_t argc;          /* arguments really given */
+    napi_value argv[6];   /* beyond argc: undefined */
+};
+/* Reads (slot, gen, ...); false with a TypeError pending when they are no integers. */
+static inline bool ax_call_begin(napi_env env, napi_callback_info info, size_t max, struct ax_call *c)
+{
+    uint32_t slot, gen;
+    void *data;
+
+    c->argc = max;
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &c->argc, c->argv, NULL, &data));
+    c->b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[0], &slot));
+    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[1], &gen));
+    c->r = AX_LIKELY(c->b->life == AX_BRIDGE_RUNNING) ? ax_request_get(c->b->worker, slot, gen) : NULL;
+    return true;
+fail:
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "slot and gen must be integers");
+    return false;
+}
+
+/* A first send that comes after the server has answered. */
+static inline void ax_send_late(struct ax_bridge *b)
+{
+    if (b->life == AX_BRIDGE_RUNNING)
+        ax_count_add(&ax_worker_counters(b->worker)->late_sends, 1);
+}
+
+/* Throws an Error with `code`: the name of the system's error (EADDRINUSE) where there is one, else dflt.
+ * NULL. */
+napi_value ax_throw_err(napi_env env, const struct ax_err *err, const char *dflt);
+
+#endif

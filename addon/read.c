@@ -1,0 +1,229 @@
+/* Reading a request: each getter makes its JavaScript value only when it is asked for.  Heads are latin1, as
+ * Node has them; decoded parameters and bodies are UTF-8.  A stale handle gives undefined (a NULL
+ * napi_value). */
+#include "base/alloc.h"
+#include "bridge.h"
+#include "http/path.h"
+
+static napi_value latin1(napi_env env, struct ax_str s)
+{
+    napi_value ret;
+
+    return napi_create_string_latin1(env, s.p ? s.p : "", s.n, &ret) == napi_ok ? ret : NULL;
+}
+
+static napi_value utf8(napi_env env, struct ax_str s)
+{
+    napi_value ret;
+
+    return napi_create_string_utf8(env, s.p ? s.p : "", s.n, &ret) == napi_ok ? ret : NULL;
+}
+
+static napi_value null(napi_env env)
+{
+    napi_value ret;
+
+    return napi_get_null(env, &ret) == napi_ok ? ret : NULL;
+}
+
+/* ---- head */
+
+napi_value ax_js_method(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    napi_value names, ret;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    if (AX_NEVER(c.r->head.method >= AX_METHODS))
+        return latin1(env, ax_head_str(&c.r->head, c.r->head.method_name));
+    AX_NAPI_TRY(napi_get_reference_value(env, c.b->names_ref, &names));
+    AX_NAPI_TRY(napi_get_element(env, names, c.r->head.method, &ret));
+    return ret;
+fail:
+    return NULL;
+}
+
+napi_value ax_js_path(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return latin1(env, ax_head_str(&c.r->head, c.r->head.path));
+}
+
+napi_value ax_js_uri(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return latin1(env, ax_head_str(&c.r->head, c.r->head.target));
+}
+
+napi_value ax_js_query(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return latin1(env, c.r->head.has_query ? ax_head_str(&c.r->head, c.r->head.query) : AX_STR(""));
+}
+
+napi_value ax_js_header(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    char name[256];
+    size_t n;
+
+    if (!ax_call_begin(env, info, 3, &c))
+        return NULL;
+    if (napi_get_value_string_utf8(env, c.argv[2], name, sizeof name, &n) != napi_ok) {
+        napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "the name of a header must be a string");
+        return NULL;
+    }
+    if (!c.r)
+        return NULL;
+    struct ax_str v = ax_head_field(&c.r->head, (struct ax_str){name, n});
+    return v.p && n < sizeof name - 1 ? latin1(env, v) : null(env);
+}
+
+napi_value ax_js_headers(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    napi_value list, v;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    const struct ax_head *h = &c.r->head;
+    AX_NAPI_TRY(napi_create_array_with_length(env, 2u * h->nfields, &list));
+    for (uint32_t i = 0; i < h->nfields; i++) {
+        struct ax_str name = ax_head_str(h, h->fields[i].name), value = ax_head_str(h, h->fields[i].value);
+        AX_NAPI_TRY(napi_create_string_latin1(env, name.p, name.n, &v));
+        AX_NAPI_TRY(napi_set_element(env, list, 2 * i, v));
+        AX_NAPI_TRY(napi_create_string_latin1(env, value.p, value.n, &v));
+        AX_NAPI_TRY(napi_set_element(env, list, 2 * i + 1, v));
+    }
+    return list;
+fail:
+    return NULL;
+}
+
+/* ---- parameters of the route */
+
+/* Decoded; the stack is enough for all but unusual ones. */
+static napi_value param(napi_env env, struct ax_str s)
+{
+    char stack[512], *own = NULL, *p = stack;
+
+    if (ax_path_plain(s))
+        return utf8(env, s);
+    if (s.n > sizeof stack) {
+        p = own = ax_malloc(s.n);
+        if (!p) {
+            napi_throw_error(env, "ERR_NOMEM", "out of memory");
+            return NULL;
+        }
+    }
+    napi_value ret = utf8(env, (struct ax_str){p, ax_path_decode(s, p)});
+    ax_free(own);
+    return ret;
+}
+
+napi_value ax_js_params(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    napi_value list;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    AX_NAPI_TRY(napi_create_array_with_length(env, c.r->nparams, &list));
+    for (unsigned i = 0; i < c.r->nparams; i++) {
+        napi_value v = param(env, c.r->params[i]);
+        if (!v)
+            goto fail;
+        AX_NAPI_TRY(napi_set_element(env, list, i, v));
+    }
+    return list;
+fail:
+    return NULL;
+}
+
+napi_value ax_js_paramNames(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value arg, list, v;
+    void *data;
+    uint32_t id;
+    struct ax_str names[AX_ROUTE_PARAMS_MAX];
+
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, &arg, NULL, &data));
+    struct ax_bridge *b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+    AX_NAPI_TRY(napi_get_value_uint32(env, arg, &id));
+    if (b->life != AX_BRIDGE_RUNNING || id < 1 || id > ax_site_routes(b->site))
+        goto fail;
+    unsigned n = ax_router_params(ax_site_router(b->site), id, names);
+    AX_NAPI_TRY(napi_create_array_with_length(env, n, &list));
+    for (unsigned i = 0; i < n; i++) {
+        AX_NAPI_TRY(napi_create_string_utf8(env, names[i].p, names[i].n, &v));
+        AX_NAPI_TRY(napi_set_element(env, list, i, v));
+    }
+    return list;
+fail:
+    napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "no such route in this worker");
+    return NULL;
+}
+
+/* ---- body */
+
+napi_value ax_js_bodySize(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    napi_value ret;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return napi_create_double(env, (double)c.r->body.n, &ret) == napi_ok ? ret : NULL;
+}
+
+napi_value ax_js_bodyString(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return utf8(env, c.r->body);
+}
+
+napi_value ax_js_bodyBuffer(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    napi_value ret;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return napi_create_buffer_copy(env, c.r->body.n, c.r->body.p ? c.r->body.p : "", NULL, &ret) == napi_ok
+               ? ret
+               : NULL;
+}
+
+/* ---- who asks */
+
+napi_value ax_js_requestId(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return latin1(env, ax_str(ax_request_id(c.r)));
+}
+
+napi_value ax_js_remoteAddress(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return latin1(env, ax_str(ax_request_remote(c.r)));
+}

@@ -1,0 +1,260 @@
+/* Answering: one native call per response.  A string goes from V8 straight into the connection's output;
+ * nothing is allocated for what fits there.  Thread: the environment's own. */
+#include "base/alloc.h"
+#include "bridge.h"
+
+enum {
+    DIRECT_UNITS =
+        4096, /* strings of up to as many UTF-16 units are given three bytes a unit without being measured */
+    HEADERS_STACK = 2048, /* rendered header lines up to this size need no allocation */
+    PIN_BYTES = 16384,    /* larger Uint8Arrays are written from where they are */
+};
+
+static napi_value boolean(napi_env env, bool v)
+{
+    napi_value ret;
+
+    return napi_get_boolean(env, v, &ret) == napi_ok ? ret : NULL;
+}
+
+/* Within a batch the time is read before each answer, so that it ends this request and begins the next; after
+ * the last request was entered nobody needs it. */
+static inline void take_time(struct ax_bridge *b)
+{
+    if (b->batch_n && b->batch[AX_BATCH_AT] + 1 < b->batch_n && ax_worker_slice_over(b->worker))
+        b->batch[AX_BATCH_OVER] = 1;
+}
+
+/* 1 or 0: taken; an answer that found no memory has closed its connection, and is taken too. */
+static bool taken(int rc)
+{
+    return rc != -AX_E_STATE;
+}
+
+/* ---- strings */
+
+static int send_own_copy(struct ax_call *c, struct ax_reply *reply, napi_value v, size_t bytes)
+{
+    char *p = ax_malloc(bytes + 1);
+
+    if (!p || napi_get_value_string_utf8(c->b->env, v, p, bytes + 1, &bytes) != napi_ok) {
+        ax_free(p);
+        return ax_reply_error(c->r, 500, "out of memory", NULL);
+    }
+    reply->body = (struct ax_str){p, bytes};
+    reply->release = ax_free;
+    reply->owner = p;
+    return ax_reply(c->r, reply);
+}
+
+static int send_string(struct ax_call *c, struct ax_reply *reply, napi_value v, size_t units)
+{
+    size_t bytes = 3 * units, room, n = 0; /* a UTF-16 unit is at most three bytes of UTF-8 */
+
+    if (AX_UNLIKELY(units > DIRECT_UNITS))
+        napi_get_value_string_utf8(c->b->env, v, NULL, 0, &bytes);
+    char *p = ax_reply_begin(c->r, reply, bytes + 1, &room); /* + 1: Node-API writes a NUL behind */
+    if (AX_UNLIKELY(!p)) {
+        napi_get_value_string_utf8(c->b->env, v, NULL, 0, &bytes);
+        return send_own_copy(c, reply, v, bytes);
+    }
+    napi_get_value_string_utf8(c->b->env, v, p, bytes + 1, &n);
+    return ax_reply_end(c->r, n);
+}
+
+/* ---- bytes */
+
+struct pin { /* keeps the array of a body alive until its bytes are out */
+    uint32_t magic;
+    napi_env env;
+    napi_ref ref;
+};
+enum { PIN_MAGIC = 0x4158504e };
+
+static void unpin(void *owner)
+{
+    struct pin *p = AX_CAST(struct pin, owner, PIN_MAGIC);
+
+    ax_unref(p->env, &p->ref);
+    p->magic = 0;
+    ax_free(p);
+}
+
+static struct pin *pin(napi_env env, napi_value v)
+{
+    struct pin *p = ax_malloc(sizeof *p);
+
+    if (!p)
+        return NULL;
+    *p = (struct pin){.magic = PIN_MAGIC, .env = env};
+    if (napi_create_reference(env, v, 1, &p->ref) == napi_ok)
+        return p;
+    ax_free(p);
+    return NULL;
+}
+
+/* -AX_E_TYPE when v is no Uint8Array. */
+static int send_bytes(struct ax_call *c, struct ax_reply *reply, napi_value v)
+{
+    napi_typedarray_type type;
+    size_t n;
+    void *data;
+
+    if (napi_get_typedarray_info(c->b->env, v, &type, &n, &data, NULL, NULL) != napi_ok ||
+        (type != napi_uint8_array && type != napi_uint8_clamped_array))
+        return -AX_E_TYPE;
+    reply->body = (struct ax_str){data, n};
+    if (n > PIN_BYTES) {
+        reply->owner = pin(c->b->env, v);
+        if (reply->owner)
+            reply->release = unpin; /* without memory for a pin it is copied, or the connection closed */
+    }
+    return ax_reply(c->r, reply);
+}
+
+/* ---- send */
+
+/* Text or bytes or nothing; -AX_E_TYPE for anything else. */
+static int send_body(struct ax_call *c, struct ax_reply *reply)
+{
+    napi_value v = c->argv[4];
+    size_t units;
+    napi_valuetype t;
+
+    if (c->argc > 4) {
+        if (AX_LIKELY(napi_get_value_string_latin1(c->b->env, v, NULL, 0, &units) == napi_ok))
+            return send_string(c, reply, v, units);
+        if (napi_typeof(c->b->env, v, &t) != napi_ok)
+            return -AX_E_TYPE;
+        if (t != napi_undefined && t != napi_null)
+            return send_bytes(c, reply, v);
+    }
+    return ax_reply(c->r, reply);
+}
+
+/* Header lines are latin1 and were checked by checkHeader; *ret_own is what must be freed.  -AX_E_TYPE |
+ * -AX_E_NOMEM. */
+static int read_headers(struct ax_call *c, char stack[HEADERS_STACK], struct ax_str *ret, char **ret_own)
+{
+    size_t n;
+    char *p = stack;
+
+    if (napi_get_value_string_latin1(c->b->env, c->argv[5], NULL, 0, &n) != napi_ok) {
+        napi_valuetype t;
+        return napi_typeof(c->b->env, c->argv[5], &t) == napi_ok && t == napi_undefined ? 0 : -AX_E_TYPE;
+    }
+    if (n >= HEADERS_STACK) {
+        p = *ret_own = ax_malloc(n + 1);
+        if (!p)
+            return -AX_E_NOMEM;
+    }
+    napi_get_value_string_latin1(c->b->env, c->argv[5], p, n + 1, &n);
+    *ret = (struct ax_str){p, n};
+    return 0;
+}
+
+static int answer(struct ax_call *c, uint32_t status, uint32_t content)
+{
+    struct ax_reply reply = {.status = status, .content = (enum ax_content)content};
+    char stack[HEADERS_STACK], *own = NULL;
+    int rc = 0;
+
+    if (AX_UNLIKELY(c->argc > 5))
+        rc = read_headers(c, stack, &reply.headers, &own);
+    if (AX_LIKELY(rc == 0))
+        rc = send_body(c, &reply);
+    else if (rc == -AX_E_NOMEM)
+        rc = ax_reply_error(c->r, 500, "out of memory", NULL);
+    ax_free(own);
+    return rc;
+}
+
+napi_value ax_js_send(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    uint32_t status, content;
+
+    if (!ax_call_begin(env, info, 6, &c))
+        return NULL;
+    AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[2], &status));
+    AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[3], &content));
+    if (AX_UNLIKELY(status < 200 || status > 999 || content > AX_CONTENT_HTML))
+        goto fail;
+    if (AX_UNLIKELY(!c.r)) {
+        ax_send_late(c.b);
+        return boolean(env, false);
+    }
+    take_time(c.b);
+    int rc = answer(&c, status, content);
+    if (AX_UNLIKELY(rc == -AX_E_TYPE))
+        goto fail;
+    return boolean(env, taken(rc));
+fail:
+    napi_throw_type_error(
+        env, "ERR_INVALID_ARG_TYPE",
+        "send wants slot, gen, a status from 200 to 999, a content kind from 0 to 4, a string or "
+        "Uint8Array or nothing, and header lines or nothing");
+    return NULL;
+}
+
+/* ---- the server's own answers */
+
+/* Copies a short text, cut at `bytes`; false when v is no string. */
+static bool short_text(napi_env env, napi_value v, char *out, size_t bytes)
+{
+    size_t n;
+
+    return napi_get_value_string_utf8(env, v, out, bytes, &n) == napi_ok;
+}
+
+napi_value ax_js_fail(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    uint32_t status;
+    char text[1024], limit[64];
+
+    if (!ax_call_begin(env, info, 5, &c))
+        return NULL;
+    AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[2], &status));
+    if (status < 400 || status > 599 || !short_text(env, c.argv[3], text, sizeof text))
+        goto fail;
+    bool limited = c.argc > 4 && short_text(env, c.argv[4], limit, sizeof limit);
+    if (!c.r) {
+        ax_send_late(c.b);
+        return boolean(env, false);
+    }
+    take_time(c.b);
+    return boolean(env, taken(ax_reply_error(c.r, status, text, limited ? limit : NULL)));
+fail:
+    napi_throw_type_error(
+        env, "ERR_INVALID_ARG_TYPE",
+        "fail wants slot, gen, a status from 400 to 599, a message and the name of a limit or nothing");
+    return NULL;
+}
+
+napi_value ax_js_tick(napi_env env, napi_callback_info info)
+{
+    struct ax_bridge *b = ax_bridge_of(env, info);
+
+    if (b)
+        take_time(b);
+    return NULL;
+}
+
+napi_value ax_js_watch(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (ax_call_begin(env, info, 2, &c) && c.r)
+        c.r->watched = true;
+    return NULL;
+}
+
+napi_value ax_js_alive(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c))
+        return NULL;
+    return boolean(env, c.r && c.r->state == AX_REQ_ENTERED);
+}
