@@ -11,14 +11,14 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/list.h"
+#include "base/deadline.h"
 #include "http/head.h"
 #include "http/router.h"
+#include "net/out.h"
 #include "net/site.h"
 
 struct ax_conn;
 struct ax_worker;
-struct ax_chunk;
 
 enum ax_request_state {
     AX_REQ_READING,  /* its body is still coming */
@@ -34,16 +34,14 @@ struct ax_request {
     struct ax_worker *worker;
     struct ax_conn *conn; /* NULL once the client has gone */
     struct ax_request *next; /* on its connection, in order of arrival */
-    struct ax_list timeout; /* in the worker's queue of this handler timeout */
+    struct ax_deadline timeout; /* in the worker's queue of this handler timeout */
     uint8_t state;       /* enum ax_request_state */
     bool watched;        /* dispatch->gone is wanted */
-    bool refused;        /* answered by the server itself */
     bool continue_due;   /* 100 Continue is to be sent when its turn comes */
-    bool failed_body;    /* no more input is read for it */
     uint16_t status;     /* of the response; 0 until answered */
     uint32_t route;      /* 0 = none */
     const struct ax_route *site_route; /* BORROWED from the worker's site; NULL = none */
-    ax_mono head_at, enter_at, reply_at, deadline;
+    ax_mono head_at, enter_at, reply_at; /* 0 = not yet */
     uint64_t bytes_in, bytes_out;
     uint64_t out_end;    /* position in the connection's output where its response ends */
     struct ax_head head;
@@ -51,17 +49,19 @@ struct ax_request {
     struct ax_str params[AX_ROUTE_PARAMS_MAX]; /* slices of the head, still percent-encoded */
     struct ax_str body;  /* whole when QUEUED; in the arena or in body_buf */
     struct ax_buf body_buf;
-    struct ax_chunk *held; /* response given before its turn, OWNED */
-    bool held_close;
+    int64_t body_memory; /* bytes taken from limits.body_memory */
+    bool inflight_taken; /* counted against limits.inflight of the engine */
+    struct ax_out held;  /* response given before its turn */
+    bool close;          /* the connection ends after this response */
     const char *error;   /* for the request record; static text or in the arena; NULL = none */
-    char id[24];         /* made on first use; "" until then */
+    char id[17];         /* made on first use; "" until then */
     struct ax_arena arena;
     _Alignas(16) char inline_bytes[AX_REQ_INLINE];
 };
 
 /* NULL when that request is over (answered and sent, timed out, or never was). */
 struct ax_request *ax_request_get(struct ax_worker *w, uint32_t index, uint32_t gen);
-/* Its id, made now when it has none; NUL-terminated, at most 23 characters. */
+/* Its id, made now when it has none; NUL-terminated, 16 characters. */
 const char *ax_request_id(struct ax_request *r);
 /* Address of the client as text: "127.0.0.1", "::1", "unix". */
 const char *ax_request_remote(const struct ax_request *r);

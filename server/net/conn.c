@@ -1,0 +1,558 @@
+/* A connection: a table of named states (conn_state.def) and one loop that drives it. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "net/internal.h"
+
+enum { WRITE_VECTORS = 32 };
+
+/* Input still to be looked at; steps move p forward. */
+struct input {
+    const char *p;
+    size_t n;
+};
+enum step { STEP_AGAIN, STEP_WAIT };
+
+static void on_poll(uv_poll_t *h, int status, int events);
+
+/* ---- what libuv waits for */
+
+static void want(struct ax_conn *c)
+{
+    int events = 0;
+
+    if (c->state == AX_CONN_CLOSED)
+        return;
+    if (!c->eof && c->state != AX_CONN_BLOCKED)
+        events |= UV_READABLE;
+    if (c->blocked_out)
+        events |= UV_WRITABLE;
+    if (!c->eof && !(events & UV_READABLE))
+        events |= UV_DISCONNECT; /* a paused reader still hears that the client has left */
+    if (events == c->events)
+        return;
+    c->events = events;
+    if (events)
+        uv_poll_start(&c->poll, events, on_poll);
+    else
+        uv_poll_stop(&c->poll);
+}
+
+static void set_timeout(struct ax_conn *c, enum ax_conn_timeout kind)
+{
+    struct ax_deadline_queue *q = &c->worker->conn_timeouts[kind];
+
+    c->timeout_kind = (uint8_t)kind;
+    ax_deadline_start(q, &c->timeout, c->worker->now);
+    ax_worker_arm(c->worker, q);
+}
+
+/* ---- end of a connection */
+
+static void on_closed(uv_handle_t *h)
+{
+    struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
+
+    ax_conn_free(c);
+}
+
+void ax_conn_free(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+
+    ax_buf_fini(&c->pending);
+    c->magic = 0;
+    ax_pool_put(&w->conn_pool, c);
+    ax_worker_conn_gone(w);
+}
+
+/* The client is gone for this request: one that was not handed over is over, one that was is still waited for. */
+static void orphan(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    r->conn = NULL;
+    r->next = NULL;
+    if (r->state == AX_REQ_ENTERED) {
+        if (r->watched && w->dispatch.gone)
+            w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);
+        return;
+    }
+    if (r->state == AX_REQ_QUEUED)
+        return; /* the batch finds it without a connection and drops it */
+    ax_account(r, w->now);
+    ax_slot_put(r);
+}
+
+void ax_conn_close(struct ax_conn *c, enum ax_close why)
+{
+    struct ax_worker *w = c->worker;
+
+    if (c->state == AX_CONN_CLOSED)
+        return;
+    c->state = AX_CONN_CLOSED;
+    c->close_why = (uint8_t)why;
+    ax_deadline_stop(&c->timeout);
+    ax_list_remove(&c->all);
+    ax_out_clear(&c->out, &w->block_pool);
+    struct ax_request *r = c->first;
+    c->first = c->last = c->turn = c->reading = NULL;
+    while (r) {
+        struct ax_request *next = r->next;
+        orphan(r);
+        r = next;
+    }
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+    close(c->fd);
+    c->fd = -1;
+    w->nconns--;
+    __atomic_store_n(&w->load_conns, w->nconns, __ATOMIC_RELAXED);
+    ax_count_set(&w->count->connections, w->nconns);
+    if (w->engine)
+        ax_engine_put_connection(w->engine);
+    ax_worker_accept_resume(w);
+}
+
+/* Everything is sent and nothing more will be: FIN, then wait for the client's.  A plain close would make the kernel
+ * answer input that comes late with a reset, which can destroy the response on its way (RFC 9112, 9.6). */
+static void finish(struct ax_conn *c)
+{
+    if (c->eof || shutdown(c->fd, SHUT_WR) < 0) {
+        ax_conn_close(c, c->close_why);
+        return;
+    }
+    c->state = AX_CONN_LINGER;
+    set_timeout(c, AX_TO_LINGER);
+    want(c);
+}
+
+/* ---- input */
+
+static enum step discard(struct ax_conn *c, struct input *in)
+{
+    (void)c;
+    in->p += in->n;
+    in->n = 0;
+    return STEP_WAIT;
+}
+
+static enum step read_later(struct ax_conn *c, struct input *in)
+{
+    (void)c;
+    (void)in;
+    return STEP_WAIT;
+}
+
+/* An empty line before a request line is skipped (RFC 9112, 2.2); true when more bytes are needed to tell. */
+static bool skip_empty_line(struct ax_conn *c, struct input *in)
+{
+    if (c->scan.lines || c->scan.at || in->p[0] != '\r')
+        return false;
+    if (in->n < 2)
+        return true;
+    if (in->p[1] == '\n') {
+        in->p += 2;
+        in->n -= 2;
+    }
+    return in->n == 0;
+}
+
+static bool may_read_on(const struct ax_conn *c)
+{
+    return !c->blocked_out && c->nrequests < (unsigned)c->worker->set->limit_pipeline;
+}
+
+static enum step read_head(struct ax_conn *c, struct input *in)
+{
+    const struct ax_settings *set = c->worker->set;
+    const struct ax_head_limits limits = {(size_t)set->limit_header, (size_t)set->limit_uri,
+                                          (unsigned)set->limit_header_count};
+    struct ax_refusal why;
+    size_t len;
+
+    if (AX_UNLIKELY(!may_read_on(c))) {
+        c->state = AX_CONN_BLOCKED;
+        return STEP_WAIT;
+    }
+    if (AX_UNLIKELY(skip_empty_line(c, in)))
+        return STEP_WAIT;
+    switch (ax_head_scan(&c->scan, in->p, in->n, &limits, &len, &why)) {
+    case AX_SCAN_MORE:
+        if (c->state == AX_CONN_IDLE) {
+            c->state = AX_CONN_HEAD;
+            set_timeout(c, AX_TO_HEADER);
+        }
+        return STEP_WAIT;
+    case AX_SCAN_REFUSED:
+        ax_intake_refused(c, &why);
+        return STEP_AGAIN;
+    case AX_SCAN_DONE:
+        break;
+    }
+    c->scan = (struct ax_scanner){0};
+    ax_deadline_stop(&c->timeout);
+    c->state = AX_CONN_IDLE;
+    ax_intake_head(c, in->p, len);
+    in->p += len;
+    in->n -= len;
+    return STEP_AGAIN;
+}
+
+static void body_is_whole(struct ax_conn *c)
+{
+    struct ax_request *r = c->reading;
+
+    c->reading = NULL;
+    c->state = AX_CONN_IDLE;
+    ax_deadline_stop(&c->timeout);
+    if (r)
+        ax_intake_whole(r);
+}
+
+static enum step read_body(struct ax_conn *c, struct input *in)
+{
+    size_t used = 0;
+    enum ax_body_result got = ax_body_feed(&c->body, in->p, in->n, &used, ax_intake_body, c);
+
+    in->p += used;
+    in->n -= used;
+    if (c->state != AX_CONN_BODY)
+        return STEP_AGAIN; /* the sink refused it and answered */
+    if (c->reading)
+        c->reading->bytes_in += used;
+    switch (got) {
+    case AX_BODY_MORE:
+        return STEP_WAIT;
+    case AX_BODY_DONE:
+        body_is_whole(c);
+        return STEP_AGAIN;
+    case AX_BODY_FULL:
+    case AX_BODY_REFUSED:
+        break;
+    }
+    ax_intake_body_refused(c, 400, "malformed chunked body", NULL);
+    return STEP_AGAIN;
+}
+
+static const struct {
+    const char *name;
+    enum step (*read)(struct ax_conn *c, struct input *in);
+} states[] = {
+#define STATE(id, name, read) {name, read},
+#include "net/conn_state.def"
+#undef STATE
+};
+
+static void drive(struct ax_conn *c, struct input *in)
+{
+    while (in->n && states[c->state].read(c, in) == STEP_AGAIN)
+        ;
+}
+
+/* Input comes from the shared read buffer; what no step could use yet is kept in `pending`. */
+static void feed(struct ax_conn *c, const char *p, size_t n)
+{
+    struct input in = {p, n};
+
+    if (AX_LIKELY(c->pending.n == 0)) {
+        drive(c, &in);
+        if (in.n && c->state != AX_CONN_CLOSED && !ax_buf_add(&c->pending, in.p, in.n))
+            ax_conn_close(c, AX_CLOSE_NO_MEMORY);
+        return;
+    }
+    if (!ax_buf_add(&c->pending, p, n)) {
+        ax_conn_close(c, AX_CLOSE_NO_MEMORY);
+        return;
+    }
+    ax_conn_resume(c);
+}
+
+/* Drives what is pending.  A batch may run inside and come back here: the buffer is moved out of reach meanwhile. */
+void ax_conn_resume(struct ax_conn *c)
+{
+    struct ax_buf mine = c->pending;
+
+    if (c->state == AX_CONN_BLOCKED && may_read_on(c))
+        c->state = AX_CONN_IDLE;
+    if (mine.n == 0 || c->state == AX_CONN_BLOCKED)
+        return;
+    c->pending = AX_BUF_INIT(mine.max);
+    struct input in = {mine.p, mine.n};
+    drive(c, &in);
+    if (c->state == AX_CONN_CLOSED) {
+        ax_buf_fini(&mine);
+        return;
+    }
+    AX_DEBUG_ASSERT(c->pending.n == 0);
+    ax_buf_drop(&mine, mine.n - in.n);
+    if (mine.n == 0)
+        ax_buf_fini(&mine);
+    c->pending = mine;
+}
+
+/* FIN.  Requests in progress may still be answered (a client may close one half), but whoever waits for the client
+ * learns that it has probably gone. */
+static void on_eof(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+
+    c->eof = true;
+    if (!c->first || c->state == AX_CONN_LINGER || c->state == AX_CONN_BODY) {
+        ax_conn_close(c, AX_CLOSE_CLIENT);
+        return;
+    }
+    if (c->state != AX_CONN_FINISHING)
+        c->close_why = AX_CLOSE_CLIENT;
+    c->state = AX_CONN_FINISHING;
+    for (struct ax_request *r = c->turn, *next; r && c->state != AX_CONN_CLOSED; r = next) {
+        next = r->next;
+        if (r->state == AX_REQ_ENTERED && r->watched && w->dispatch.gone) {
+            r->watched = false;
+            w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);
+        }
+    }
+    if (c->state != AX_CONN_CLOSED)
+        want(c);
+}
+
+static void body_progress(struct ax_conn *c)
+{
+    const struct ax_settings *set = c->worker->set;
+    int64_t us = c->worker->now.us - c->body_since.us;
+
+    set_timeout(c, AX_TO_BODY);
+    if (set->timeout_body_us >= 0 && us > set->timeout_body_us && set->limit_body_rate > 0 &&
+        (double)c->body_got * 1e6 / (double)us < (double)set->limit_body_rate)
+        ax_intake_body_refused(c, 408, "the body comes too slowly", "limits.body_rate");
+}
+
+static void on_readable(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+    ssize_t n;
+
+    if (AX_UNLIKELY(w->dying))
+        return;
+    do
+        n = recv(c->fd, w->read_buffer, sizeof w->read_buffer, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        feed(c, w->read_buffer, (size_t)n);
+        if (c->state == AX_CONN_BODY)
+            body_progress(c);
+        if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED))
+            want(c);
+    } else if (n == 0) {
+        on_eof(c);
+    } else if (errno != EAGAIN) {
+        ax_conn_close(c, AX_CLOSE_READ_ERROR);
+    }
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
+
+    ax_worker_touch(c->worker);
+    if (status < 0) {
+        ax_conn_close(c, AX_CLOSE_READ_ERROR);
+        return;
+    }
+    if (events & UV_READABLE)
+        on_readable(c);
+    if ((events & UV_WRITABLE) && c->state != AX_CONN_CLOSED) {
+        c->blocked_out = false;
+        ax_conn_flush(c);
+    }
+    if ((events & UV_DISCONNECT) && c->state != AX_CONN_CLOSED && !c->eof)
+        on_eof(c);
+}
+
+/* ---- output */
+
+void ax_conn_dirty(struct ax_conn *c)
+{
+    if (c->dirty)
+        return;
+    c->dirty = true;
+    c->next_dirty = c->worker->dirty;
+    c->worker->dirty = c;
+}
+
+/* Requests whose last byte has left. */
+static void complete(struct ax_conn *c)
+{
+    while (c->first && c->first != c->turn && c->first->out_end <= c->sent) {
+        struct ax_request *r = c->first;
+        c->first = r->next;
+        if (!c->first)
+            c->last = NULL;
+        c->nrequests--;
+        if (c->reading == r)
+            c->reading = NULL;
+        ax_account(r, c->worker->now);
+        ax_slot_put(r);
+    }
+}
+
+/* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running. */
+static void choose_timeout(struct ax_conn *c)
+{
+    enum ax_conn_timeout kind;
+
+    if (c->blocked_out)
+        kind = AX_TO_SEND;
+    else if (c->state == AX_CONN_HEAD)
+        kind = AX_TO_HEADER;
+    else if (c->state == AX_CONN_BODY)
+        kind = AX_TO_BODY;
+    else if (c->state == AX_CONN_IDLE && !c->first)
+        kind = AX_TO_KEEP_ALIVE;
+    else {
+        ax_deadline_stop(&c->timeout);
+        return;
+    }
+    if (kind != c->timeout_kind || kind == AX_TO_KEEP_ALIVE || kind == AX_TO_SEND || ax_list_empty(&c->timeout.node))
+        set_timeout(c, kind);
+}
+
+static void after_output(struct ax_conn *c)
+{
+    if (AX_UNLIKELY(c->state == AX_CONN_FINISHING && !c->first && !c->out.bytes)) {
+        finish(c);
+        return;
+    }
+    if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED) && may_read_on(c))
+        ax_conn_resume(c);
+    if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_LINGER)
+        return;
+    choose_timeout(c);
+    want(c);
+}
+
+void ax_conn_flush(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+    struct iovec v[WRITE_VECTORS];
+
+    while (c->out.bytes && !c->blocked_out && c->state != AX_CONN_CLOSED) {
+        struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)ax_out_vec(&c->out, v, WRITE_VECTORS)};
+        ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            c->blocked_out = true;
+        } else if (n < 0) {
+            ax_conn_close(c, AX_CLOSE_WRITE_ERROR);
+            return;
+        } else {
+            ax_out_sent(&c->out, &w->block_pool, (size_t)n);
+            c->sent += (uint64_t)n;
+        }
+    }
+    if (c->state == AX_CONN_CLOSED)
+        return;
+    complete(c);
+    after_output(c);
+}
+
+/* ---- timeouts */
+
+void ax_conn_timeout(struct ax_conn *c, ax_mono now)
+{
+    (void)now;
+    ax_deadline_stop(&c->timeout);
+    switch ((enum ax_conn_timeout)c->timeout_kind) {
+    case AX_TO_HEADER:
+        ax_intake_refused(c, &(struct ax_refusal){408, "timeouts.header", "the request head took too long"});
+        break;
+    case AX_TO_BODY:
+        ax_intake_body_refused(c, 408, "the request body took too long", "timeouts.body");
+        break;
+    case AX_TO_KEEP_ALIVE:
+        if (c->pending.n == 0)
+            ax_conn_close(c, AX_CLOSE_KEEP_ALIVE);
+        break;
+    case AX_TO_SEND:
+        ax_conn_close(c, AX_CLOSE_SEND_TIMEOUT);
+        break;
+    case AX_TO_LINGER:
+        ax_conn_close(c, AX_CLOSE_LINGER);
+        break;
+    case AX_CONN_TIMEOUTS:
+        break;
+    }
+}
+
+/* ---- beginning */
+
+struct ax_conn *ax_conn_open(struct ax_worker *w, int fd)
+{
+    struct ax_conn *c = ax_pool_get(&w->conn_pool);
+    socklen_t len = sizeof c->peer;
+
+    if (!c)
+        goto fail;
+    memset(c, 0, sizeof *c);
+    c->magic = AX_CONN_MAGIC;
+    c->worker = w;
+    c->fd = fd;
+    c->poll.data = c;
+    c->pending = AX_BUF_INIT((size_t)w->set->limit_header + 2 * (size_t)AX_READ_BUFFER);
+    ax_deadline_init(&c->timeout);
+    if (getpeername(fd, &c->peer.sa, &len) < 0 || uv_poll_init(w->loop, &c->poll, fd) != 0)
+        goto fail_conn;
+    ax_list_push(&w->conns, &c->all);
+    w->nconns++;
+    __atomic_store_n(&w->load_conns, w->nconns, __ATOMIC_RELAXED);
+    ax_count_set(&w->count->connections, w->nconns);
+    ax_count_add(&w->count->accepted, 1);
+    set_timeout(c, AX_TO_KEEP_ALIVE);
+    want(c);
+    return c;
+fail_conn:
+    c->magic = 0;
+    ax_pool_put(&w->conn_pool, c);
+fail:
+    close(fd);
+    if (w->engine)
+        ax_engine_put_connection(w->engine);
+    return NULL;
+}
+
+static void make_remote(struct ax_conn *c)
+{
+    if (c->peer.sa.sa_family == AF_INET)
+        inet_ntop(AF_INET, &c->peer.in.sin_addr, c->remote, sizeof c->remote);
+    else if (c->peer.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&c->peer.in6.sin6_addr))
+        inet_ntop(AF_INET, c->peer.in6.sin6_addr.s6_addr + 12, c->remote, sizeof c->remote);
+    else if (c->peer.sa.sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &c->peer.in6.sin6_addr, c->remote, sizeof c->remote);
+    else
+        memcpy(c->remote, "unix", sizeof "unix");
+}
+
+const char *ax_request_remote(const struct ax_request *r)
+{
+    struct ax_conn *c = r->conn;
+
+    if (!c)
+        return "";
+    if (!c->remote[0])
+        make_remote(c);
+    return c->remote;
+}
+
+unsigned ax_request_remote_port(const struct ax_request *r)
+{
+    const struct ax_conn *c = r->conn;
+
+    if (!c || (c->peer.sa.sa_family != AF_INET && c->peer.sa.sa_family != AF_INET6))
+        return 0;
+    return ntohs(c->peer.sa.sa_family == AF_INET ? c->peer.in.sin_port : c->peer.in6.sin6_port);
+}

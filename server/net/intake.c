@@ -1,0 +1,382 @@
+/* From bytes to a request that somebody answers: a whole head is copied into a slot, parsed and routed; a whole request
+ * is answered here (404, 405, redirects, fixed responses, health) or queued for the dispatcher. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "http/path.h"
+#include "net/internal.h"
+
+enum { BODY_INLINE = 1024 }; /* a body of a known length up to this lies in the slot */
+
+/* ---- refusals: the request is answered by the server and its connection ends */
+
+static void stop_reading(struct ax_conn *c)
+{
+    if (c->state == AX_CONN_CLOSED)
+        return;
+    c->state = AX_CONN_FINISHING;
+    c->close_why = AX_CLOSE_REFUSED;
+    c->reading = NULL;
+    ax_deadline_stop(&c->timeout);
+}
+
+static struct ax_request *begin(struct ax_conn *c)
+{
+    struct ax_request *r = ax_slot_get(c->worker);
+
+    if (!r) {
+        ax_conn_close(c, AX_CLOSE_NO_MEMORY);
+        return NULL;
+    }
+    r->conn = c;
+    r->head_at = c->worker->now;
+    r->head = (struct ax_head){.base = "", .method = AX_UNKNOWN_METHOD, .minor = 1};
+    if (c->last)
+        c->last->next = r;
+    else
+        c->first = r;
+    c->last = r;
+    if (!c->turn)
+        c->turn = r;
+    c->nrequests++;
+    return r;
+}
+
+static void refuse(struct ax_request *r, const struct ax_refusal *why)
+{
+    struct ax_conn *c = r->conn;
+
+    r->head.keep_alive = false;
+    if (why->limit)
+        ax_count_add(&r->worker->count->limited, 1);
+    ax_reply_error(r, why->status, why->text, why->limit);
+    stop_reading(c);
+}
+
+void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why)
+{
+    struct ax_request *r = begin(c);
+
+    if (r)
+        refuse(r, why);
+}
+
+void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text, const char *limit)
+{
+    struct ax_request *r = c->reading;
+    const struct ax_refusal why = {.status = status, .text = text, .limit = limit};
+
+    c->reading = NULL;
+    if (r && r->state != AX_REQ_ANSWERED)
+        refuse(r, &why);
+    else
+        stop_reading(c); /* it has its answer; only the connection ends */
+    ax_conn_dirty(c);
+}
+
+/* ---- answers that need no JavaScript */
+
+static void reply_fixed(struct ax_request *r, const struct ax_route *route)
+{
+    ax_reply(r, &(struct ax_reply){.status = route->status, .content = AX_CONTENT_NONE, .body = route->body});
+}
+
+static void reply_health(struct ax_request *r, const struct ax_route *route)
+{
+    const struct ax_worker *w = r->worker;
+    bool ready = w->phase == AX_WORKER_RUNNING && (!w->engine || ax_engine_ready(w->engine));
+
+    if (route->health_live || ready)
+        ax_reply(r, &(struct ax_reply){.status = 200, .content = AX_CONTENT_JSON,
+                                       .body = route->health_live ? AX_STR("{\"status\":\"live\"}")
+                                                                  : AX_STR("{\"status\":\"ready\"}")});
+    else
+        ax_reply_error(r, 503, "not ready", NULL);
+}
+
+static size_t add_allow(char *out, uint8_t allow)
+{
+    size_t n = 0;
+
+    for (unsigned m = 0; m < AX_METHODS; m++) {
+        if (!(allow & 1u << m))
+            continue;
+        const char *name = ax_method_name((enum ax_method)m);
+        size_t len = strlen(name);
+        memcpy(out + n, n ? ", " : "", n ? 2 : 0);
+        n += n ? 2 : 0;
+        memcpy(out + n, name, len);
+        n += len;
+    }
+    return n;
+}
+
+/* "Allow: GET, HEAD\r\n" in the request's arena. */
+static struct ax_str allow_line(struct ax_request *r, uint8_t allow)
+{
+    char line[96] = "Allow: ";
+    size_t n = 7 + add_allow(line + 7, allow);
+
+    memcpy(line + n, "\r\n", 2);
+    char *p = ax_arena_dup(&r->arena, (struct ax_str){line, n + 2});
+    return p ? (struct ax_str){p, n + 2} : (struct ax_str){0};
+}
+
+static void reply_no_method(struct ax_request *r, uint8_t allow)
+{
+    struct ax_str headers = allow_line(r, allow);
+
+    if (r->head.method == AX_OPTIONS)
+        ax_reply(r, &(struct ax_reply){.status = 204, .headers = headers});
+    else
+        ax_reply(r, &(struct ax_reply){.status = 405, .content = AX_CONTENT_JSON, .headers = headers,
+                                       .body = AX_STR("{\"error\":\"Method Not Allowed\"}")});
+}
+
+static void reply_slash(struct ax_request *r, struct ax_str path)
+{
+    struct ax_str query = ax_head_str(&r->head, r->head.query);
+    struct ax_buf b = AX_BUF_INIT(65536 * 2);
+
+    ax_buf_adds(&b, "Location: ");
+    ax_buf_add(&b, path.p, path.n);
+    if (r->head.has_query) {
+        ax_buf_addc(&b, '?');
+        ax_buf_add(&b, query.p, query.n);
+    }
+    ax_buf_adds(&b, "\r\n");
+    char *p = b.failed ? NULL : ax_arena_dup(&r->arena, ax_buf_str(&b));
+    if (p)
+        ax_reply(r, &(struct ax_reply){.status = 308, .headers = {p, b.n}});
+    else
+        ax_reply_error(r, 500, "out of memory", NULL);
+    ax_buf_fini(&b);
+}
+
+/* ---- routing */
+
+static void take_match(struct ax_request *r, const struct ax_match *m)
+{
+    r->route = m->route;
+    r->site_route = ax_site_route(r->worker->site, m->route);
+    r->nparams = m->nparams;
+    memcpy(r->params, m->params, m->nparams * sizeof m->params[0]);
+}
+
+/* The path with its last slash toggled, in the arena. */
+static struct ax_str toggled(struct ax_request *r, struct ax_str path)
+{
+    if (path.p[path.n - 1] == '/')
+        return (struct ax_str){path.p, path.n - 1};
+    char *p = ax_arena_alloc(&r->arena, path.n + 1);
+    if (!p)
+        return (struct ax_str){0};
+    memcpy(p, path.p, path.n);
+    p[path.n] = '/';
+    return (struct ax_str){p, path.n + 1};
+}
+
+enum routed { ROUTED, ANSWERED };
+
+static enum routed route_other_slash(struct ax_request *r, struct ax_str path)
+{
+    struct ax_match m;
+    struct ax_str other = r->worker->set->trailing_slash && path.n > 1 ? toggled(r, path) : (struct ax_str){0};
+
+    if (!other.p || ax_router_match(r->worker->router, r->head.method, other, &m) != AX_FOUND) {
+        ax_reply_error(r, 404, "Not Found", NULL);
+        return ANSWERED;
+    }
+    take_match(r, &m);
+    if (r->worker->set->trailing_slash == 1) {
+        reply_slash(r, other);
+        return ANSWERED;
+    }
+    return ROUTED;
+}
+
+static enum routed route(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_str path = ax_head_str(&r->head, r->head.path);
+    struct ax_match m;
+
+    if (AX_UNLIKELY(r->head.asterisk)) {
+        reply_no_method(r, 0x7f);
+        return ANSWERED;
+    }
+    if (AX_UNLIKELY(!ax_path_ok(path))) {
+        ax_reply_error(r, 400, "malformed path", NULL);
+        return ANSWERED;
+    }
+    if (AX_UNLIKELY(r->head.method == AX_UNKNOWN_METHOD)) {
+        ax_reply_error(r, 501, "Not Implemented", NULL);
+        return ANSWERED;
+    }
+    switch (ax_router_match(w->router, r->head.method, path, &m)) {
+    case AX_FOUND:
+        take_match(r, &m);
+        return ROUTED;
+    case AX_NO_METHOD:
+        reply_no_method(r, m.allow);
+        return ANSWERED;
+    case AX_NO_PATH:
+        break;
+    }
+    return route_other_slash(r, path);
+}
+
+/* ---- admission: what leaves before the body is read */
+
+static bool admit(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    if (AX_UNLIKELY(r->head.content_length > (uint64_t)r->site_route->body_max)) {
+        refuse(r, &(struct ax_refusal){413, "limits.body", "Content Too Large"});
+        return false;
+    }
+    if (AX_LIKELY(w->inflight < w->inflight_share))
+        return true;
+    if (w->engine ? ax_engine_take_inflight(w->engine) : w->set->limit_inflight < 0) {
+        r->inflight_taken = w->engine != NULL;
+        return true;
+    }
+    ax_count_add(&w->count->limited, 1);
+    ax_reply_error(r, 503, "too many requests in progress", "limits.inflight");
+    return false;
+}
+
+static void send_continue(struct ax_request *r)
+{
+    r->continue_due = true;
+    ax_reply_turns(r->conn);
+}
+
+static void expect_body(struct ax_request *r, bool answered)
+{
+    struct ax_conn *c = r->conn;
+
+    if (c->state == AX_CONN_FINISHING || c->state == AX_CONN_CLOSED)
+        return;
+    ax_body_begin(&c->body, &r->head);
+    c->state = AX_CONN_BODY;
+    c->body_got = 0;
+    c->body_since = c->worker->now;
+    c->reading = answered ? NULL : r;
+    ax_deadline_start(&c->worker->conn_timeouts[AX_TO_BODY], &c->timeout, c->worker->now);
+    c->timeout_kind = AX_TO_BODY;
+    ax_worker_arm(c->worker, &c->worker->conn_timeouts[AX_TO_BODY]);
+    if (!answered && r->head.expect_continue)
+        send_continue(r);
+}
+
+static bool copy_head(struct ax_conn *c, struct ax_request *r, const char *p, size_t n)
+{
+    const struct ax_settings *set = c->worker->set;
+    const struct ax_head_limits limits = {(size_t)set->limit_header, (size_t)set->limit_uri,
+                                          (unsigned)set->limit_header_count};
+    struct ax_refusal why = {.status = 503, .text = "out of memory"};
+    char *copy = ax_arena_dup(&r->arena, (struct ax_str){p, n});
+
+    if (AX_LIKELY(copy && ax_head_parse(copy, n, &limits, &r->arena, &r->head, &why)))
+        return true;
+    refuse(r, &why);
+    return false;
+}
+
+void ax_intake_head(struct ax_conn *c, const char *p, size_t n)
+{
+    struct ax_request *r = begin(c);
+
+    if (AX_UNLIKELY(!r))
+        return;
+    r->bytes_in = n;
+    if (AX_UNLIKELY(!copy_head(c, r, p, n)))
+        return;
+    bool has_body = r->head.chunked || r->head.content_length > 0;
+    bool waits = route(r) == ROUTED && admit(r);
+    if (!has_body) {
+        if (waits)
+            ax_intake_whole(r);
+        return;
+    }
+    if (!waits && r->head.expect_continue)
+        stop_reading(c); /* the client may or may not send the body now: the connection cannot go on */
+    else
+        expect_body(r, !waits);
+}
+
+/* ---- body */
+
+static bool keep_inline(struct ax_request *r, const char *p, size_t n)
+{
+    if (r->body.n == 0)
+        r->body.p = ax_arena_alloc(&r->arena, (size_t)r->head.content_length);
+    if (!r->body.p)
+        return false;
+    memcpy((char *)(uintptr_t)r->body.p + r->body.n, p, n);
+    r->body.n += n;
+    return true;
+}
+
+/* Memory beyond the slot counts against limits.body_memory, in what the buffer really holds. */
+static bool keep_buffered(struct ax_request *r, const char *p, size_t n)
+{
+    struct ax_worker *w = r->worker;
+
+    if (!r->body_buf.max)
+        r->body_buf = AX_BUF_INIT((size_t)r->site_route->body_max);
+    size_t cap = r->body_buf.cap;
+    if (r->body_buf.n + n > cap) {
+        int64_t more = (int64_t)(r->body_buf.n + n > 2 * cap ? r->body_buf.n + n : 2 * cap) - (int64_t)cap;
+        if (w->engine && !ax_engine_take_memory(w->engine, more))
+            return false;
+        r->body_memory += more;
+    }
+    if (!ax_buf_add(&r->body_buf, p, n))
+        return false;
+    r->body = ax_buf_str(&r->body_buf);
+    return true;
+}
+
+bool ax_intake_body(void *conn, const char *p, size_t n)
+{
+    struct ax_conn *c = conn;
+    struct ax_request *r = c->reading;
+
+    c->body_got += n;
+    if (!r || r->state == AX_REQ_ANSWERED) { /* drained, so that the connection can go on; within the same ceiling */
+        c->reading = NULL;
+        if (c->body_got <= (uint64_t)c->worker->set->limit_body)
+            return true;
+        stop_reading(c);
+        ax_conn_dirty(c);
+        return false;
+    }
+    if (c->body_got > (uint64_t)r->site_route->body_max) {
+        ax_intake_body_refused(c, 413, "Content Too Large", "limits.body");
+        return false;
+    }
+    bool small = !r->head.chunked && r->head.content_length <= BODY_INLINE;
+    if (AX_LIKELY(small ? keep_inline(r, p, n) : keep_buffered(r, p, n)))
+        return true;
+    ax_intake_body_refused(c, 503, "no memory for the body", "limits.body_memory");
+    return false;
+}
+
+/* ---- whole */
+
+void ax_intake_whole(struct ax_request *r)
+{
+    const struct ax_route *route = r->site_route;
+
+    r->state = AX_REQ_QUEUED;
+    if (AX_LIKELY(route->kind == AX_SITE_JS))
+        ax_worker_queue(r);
+    else if (route->kind == AX_SITE_FIXED)
+        reply_fixed(r, route);
+    else
+        reply_health(r, route);
+}

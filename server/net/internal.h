@@ -1,0 +1,191 @@
+/* net/internal.h - what the files of this folder share: the worker and the connection.  Nobody else includes it. */
+#ifndef AX_NET_INTERNAL_H
+#define AX_NET_INTERNAL_H
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/un.h>
+#include <uv.h>
+
+#include "base/deadline.h"
+#include "base/pool.h"
+#include "http/body.h"
+#include "net/listener.h"
+#include "net/out.h"
+#include "net/reply.h"
+#include "net/request.h"
+#include "net/worker.h"
+
+enum { AX_WORKER_MAGIC = 0x51735e02, AX_CONN_MAGIC = 0x51735e03 };
+enum { AX_READ_BUFFER = 65536, AX_LISTEN_MAX = 16 };
+
+enum ax_conn_state {
+#define STATE(id, name, read) AX_CONN_##id,
+#include "net/conn_state.def"
+#undef STATE
+};
+enum ax_close {
+#define CLOSE(id, text) AX_CLOSE_##id,
+#include "net/close.def"
+#undef CLOSE
+    AX_CLOSES
+};
+enum ax_conn_timeout { AX_TO_HEADER, AX_TO_BODY, AX_TO_KEEP_ALIVE, AX_TO_SEND, AX_TO_LINGER, AX_CONN_TIMEOUTS };
+
+struct ax_conn {
+    uint32_t magic;
+    uint8_t state;        /* enum ax_conn_state */
+    uint8_t timeout_kind; /* enum ax_conn_timeout, while `timeout` is queued */
+    uint8_t close_why;    /* enum ax_close */
+    bool dirty;           /* in the worker's list of connections with output */
+    bool eof;             /* the client has sent FIN */
+    bool blocked_out;     /* the socket took less than there was */
+    int fd, events;       /* events: what uv_poll waits for now */
+    struct ax_worker *worker;
+    uv_poll_t poll;
+    struct ax_list all;   /* worker->conns */
+    struct ax_deadline timeout;
+    struct ax_conn *next_dirty;
+    struct ax_request *first, *last; /* not completely sent yet, in order of arrival */
+    struct ax_request *turn;         /* first of them without an answer */
+    struct ax_request *reading;      /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
+    unsigned nrequests;
+    struct ax_scanner scan;
+    struct ax_body_reader body;
+    uint64_t body_got;    /* of the body being read */
+    ax_mono body_since;
+    struct ax_buf pending; /* input that waits: part of a head, or pipelined requests */
+    struct ax_out out;
+    uint64_t sent, queued; /* bytes ever sent and ever appended */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer;
+    char remote[46]; /* made on first use */
+};
+
+struct ax_handle {
+    uint32_t index, gen;
+};
+struct ax_slot { /* an index of the slot table */
+    struct ax_request *r; /* NULL = free */
+    uint32_t gen, next_free;
+};
+
+struct ax_worker {
+    uint32_t magic;
+    unsigned id;
+    uv_loop_t *loop;
+    struct ax_site *site;
+    const struct ax_settings *set; /* BORROWED from site */
+    const struct ax_router *router;
+    struct ax_dispatch dispatch;
+    struct ax_wstat *stat;
+    struct ax_counters *count;
+    struct ax_log *log, *access;
+    struct ax_engine *engine;
+    enum ax_worker_phase phase;
+    bool dying;    /* dispatch.run said so: nothing is read or handed over any more */
+    bool running;  /* inside dispatch.run */
+    bool fresh;    /* `now` was read in this turn */
+    ax_mono now;   /* of this turn */
+    ax_mono entered_at; /* when the request that runs now was entered, as far as is known */
+    ax_mono slice_end;
+    time_t date_second;
+    char date[AX_HTTP_DATE_LEN + 1];
+
+    struct ax_pool request_pool, conn_pool, block_pool;
+    struct ax_slot *slots;
+    uint32_t nslots, free_slot; /* free_slot: nslots = none */
+    uint64_t next_id;
+    char id_prefix[9];
+    unsigned inflight; /* whole requests without an answer */
+    unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
+
+    struct ax_request **ready; /* whole requests for the dispatcher, in order */
+    unsigned nready, ready_cap;
+    struct ax_handle *handed;  /* [set->batch]: what the running call was given */
+
+    struct ax_list conns;
+    unsigned nconns;
+    struct ax_conn *dirty;
+
+    struct ax_deadline_queue conn_timeouts[AX_CONN_TIMEOUTS];
+    struct ax_deadline_queue *handler_timeouts;
+    unsigned nhandler_timeouts;
+    int64_t timer_at; /* when `timer` fires, us; INT64_MAX = not armed */
+
+    uv_timer_t timer;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;   /* active while requests are left for the next turn: the loop must not sleep */
+    uv_async_t wake;  /* inbox */
+    uv_poll_t listen[AX_LISTEN_MAX];
+    unsigned nlisten;
+    bool accept_paused;
+    unsigned open_handles;
+
+    pthread_mutex_t inbox_lock; /* guards the next three */
+    int *inbox;
+    unsigned ninbox, inbox_cap;
+    bool inbox_closed;
+    uint32_t load_conns, load_inflight, load_waiting; /* relaxed atomics, for the balancer */
+    bool make_room;                     /* relaxed atomic: the accept thread asks for an idle connection's place */
+
+    void (*drained)(void *);
+    void *drained_ctx;
+    void (*closed)(void *);
+    void *closed_ctx;
+
+    struct ax_response_head begun; /* between ax_reply_begin and _end */
+    size_t begun_head_max;
+    struct ax_buf line; /* access lines of this turn */
+    char read_buffer[AX_READ_BUFFER];
+};
+
+/* ---- slots.c */
+int ax_slots_init(struct ax_worker *w, struct ax_err *reterr);
+void ax_slots_fini(struct ax_worker *w);
+struct ax_request *ax_slot_get(struct ax_worker *w); /* NULL = out of memory */
+void ax_slot_put(struct ax_request *r);              /* the handle is stale from now on */
+void ax_slot_retire(struct ax_request *r);           /* the handle is stale; the slot itself still in use */
+
+/* ---- conn.c */
+struct ax_conn *ax_conn_open(struct ax_worker *w, int fd); /* owns fd, closed on failure */
+void ax_conn_close(struct ax_conn *c, enum ax_close why);
+void ax_conn_flush(struct ax_conn *c);
+void ax_conn_dirty(struct ax_conn *c);
+void ax_conn_timeout(struct ax_conn *c, ax_mono now);
+void ax_conn_resume(struct ax_conn *c); /* input that waited may go on */
+void ax_conn_free(struct ax_conn *c);
+
+/* ---- intake.c: a whole head becomes a request; a whole request becomes an answer or a place in the batch */
+void ax_intake_head(struct ax_conn *c, const char *p, size_t n);
+void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why);
+void ax_intake_whole(struct ax_request *r);
+bool ax_intake_body(void *conn, const char *p, size_t n);
+void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text, const char *limit);
+
+/* ---- reply.c */
+void ax_reply_turns(struct ax_conn *c); /* held responses whose turn has come */
+
+/* ---- account.c: a request is over: metrics, records, access line */
+void ax_account(struct ax_request *r, ax_mono sent_at);
+void ax_account_flush(struct ax_worker *w);
+
+/* ---- worker.c */
+void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q); /* q got a new deadline */
+void ax_worker_queue(struct ax_request *r);  /* for the next batch */
+void ax_worker_conn_gone(struct ax_worker *w);
+const char *ax_worker_date(struct ax_worker *w);
+void ax_worker_touch(struct ax_worker *w);   /* `now` is of this turn */
+void ax_worker_inflight(struct ax_worker *w, int delta);
+void ax_worker_accept_resume(struct ax_worker *w);
+/* Any thread: asks for the place of the connection that is idle longest. */
+bool ax_worker_make_room(struct ax_worker *w);
+
+/* ---- listener.c */
+unsigned ax_engine_inflight_share(const struct ax_engine *e);
+
+#endif

@@ -1,0 +1,347 @@
+/* Responses into the connection's output: in order, each with the server's own fields. */
+#include "net/reply.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "net/internal.h"
+
+enum { COPY_MAX = 32768, ID_LINE = 14 + 16 + 2 };
+
+/* ---- who may answer, and how the connection goes on */
+
+static bool must_close(const struct ax_request *r)
+{
+    const struct ax_conn *c = r->conn;
+
+    if (AX_UNLIKELY(!r->head.keep_alive))
+        return true;
+    if (AX_LIKELY(r->worker->phase == AX_WORKER_RUNNING && c->state != AX_CONN_FINISHING && !c->eof))
+        return false;
+    return r->next == NULL; /* what was read ahead is still answered */
+}
+
+static void leave_inflight(struct ax_request *r)
+{
+    if (r->state != AX_REQ_QUEUED && r->state != AX_REQ_ENTERED)
+        return;
+    ax_worker_inflight(r->worker, -1);
+    if (r->inflight_taken)
+        ax_engine_put_inflight(r->worker->engine);
+    r->inflight_taken = false;
+}
+
+/* The client has left: the answer goes nowhere. */
+static int to_nowhere(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    leave_inflight(r);
+    ax_count_add(&w->count->late_sends, 1);
+    r->state = AX_REQ_ANSWERED;
+    r->reply_at = w->now;
+    ax_account(r, w->now);
+    ax_slot_put(r);
+    return 1;
+}
+
+/* ---- turns */
+
+static void close_after(struct ax_conn *c, struct ax_request *r)
+{
+    if (c->state != AX_CONN_FINISHING) {
+        c->state = AX_CONN_FINISHING;
+        c->close_why = AX_CLOSE_ANSWERED;
+        c->reading = NULL;
+        ax_deadline_stop(&c->timeout);
+    }
+    /* requests behind it were read ahead; nobody will get their answers */
+    struct ax_request *late = r->next;
+    r->next = NULL;
+    c->last = r;
+    c->turn = NULL;
+    while (late) {
+        struct ax_request *next = late->next;
+        c->nrequests--;
+        late->conn = NULL;
+        late->next = NULL;
+        if (late->state == AX_REQ_READING || late->state == AX_REQ_ANSWERED) {
+            ax_account(late, r->worker->now);
+            ax_slot_put(late);
+        }
+        late = next;
+    }
+}
+
+static void add_continue(struct ax_conn *c, struct ax_request *r)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    size_t room;
+
+    r->continue_due = false;
+    char *p = ax_out_room(&c->out, &c->worker->block_pool, sizeof line - 1, &room);
+    if (!p)
+        return; /* the client goes on after a while by itself (RFC 9110, 10.1.1) */
+    memcpy(p, line, sizeof line - 1);
+    ax_out_grow(&c->out, sizeof line - 1);
+    c->queued += sizeof line - 1;
+    ax_conn_dirty(c);
+}
+
+/* r has just been written to the connection's output: the next ones may follow. */
+static void turn_over(struct ax_conn *c, struct ax_request *r)
+{
+    r->out_end = c->queued;
+    c->turn = r->next;
+    ax_conn_dirty(c);
+    if (AX_UNLIKELY(r->close))
+        close_after(c, r);
+}
+
+void ax_reply_turns(struct ax_conn *c)
+{
+    struct ax_request *r;
+
+    while ((r = c->turn) && r->state == AX_REQ_ANSWERED) {
+        c->queued += r->held.bytes;
+        ax_out_splice(&c->out, &r->held);
+        turn_over(c, r);
+    }
+    if (r && r->continue_due)
+        add_continue(c, r);
+}
+
+/* ---- rendering */
+
+const char *ax_request_id(struct ax_request *r)
+{
+    static const char hex[] = "0123456789abcdef";
+    struct ax_worker *w = r->worker;
+
+    if (!r->id[0]) {
+        uint64_t n = w->next_id++;
+        memcpy(r->id, w->id_prefix, 8);
+        for (int i = 15; i >= 8; i--, n >>= 4)
+            r->id[i] = hex[n & 15];
+        r->id[16] = '\0';
+    }
+    return r->id;
+}
+
+static size_t add_id(struct ax_request *r, char *out)
+{
+    memcpy(out, "X-Request-Id: ", 14);
+    memcpy(out + 14, ax_request_id(r), 16);
+    memcpy(out + 30, "\r\n", 2);
+    return ID_LINE;
+}
+
+/* Status codes without a body whatever the handler gave (RFC 9110, 15.3.5, 15.4.5). */
+static bool has_no_body(unsigned status)
+{
+    return status == 204 || status == 304;
+}
+
+static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t length, struct ax_response_head *ret)
+{
+    *ret = (struct ax_response_head){
+        .status = reply->status,
+        .content = has_no_body(reply->status) ? AX_CONTENT_NONE : reply->content,
+        .date = ax_worker_date(r->worker),
+        .headers = reply->headers,
+        .headers2 = r->site_route ? r->site_route->headers : (struct ax_str){0},
+        .length = length,
+        .no_length = has_no_body(reply->status),
+        .close = r->close,
+        .keep_alive_10 = !r->close && r->head.minor == 0,
+    };
+}
+
+static struct ax_out *out_of(struct ax_request *r)
+{
+    return r->conn->turn == r ? &r->conn->out : &r->held;
+}
+
+/* Head, and the id line spliced in before its last empty line. */
+static size_t write_head(struct ax_request *r, const struct ax_response_head *h, char *p)
+{
+    size_t n = ax_response_head_write(h, p) - 2;
+
+    n += add_id(r, p + n);
+    memcpy(p + n, "\r\n", 2);
+    return n + 2;
+}
+
+/* State of the request and its worker after its response was given. */
+static void given(struct ax_request *r, unsigned status)
+{
+    struct ax_worker *w = r->worker;
+
+    leave_inflight(r);
+    r->reply_at = ax_mono_now();
+    w->now = r->reply_at;
+    if (r->enter_at.us == 0)
+        r->enter_at = r->state == AX_REQ_ENTERED ? w->entered_at : r->reply_at;
+    if (w->running)
+        w->entered_at = r->reply_at;
+    r->status = (uint16_t)status;
+    r->state = AX_REQ_ANSWERED;
+    ax_deadline_stop(&r->timeout);
+}
+
+static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes)
+{
+    struct ax_conn *c = r->conn;
+
+    r->bytes_out = bytes;
+    if (out == &c->out) {
+        c->queued += bytes;
+        turn_over(c, r);
+        if (AX_UNLIKELY(c->turn != NULL))
+            ax_reply_turns(c);
+    }
+}
+
+static bool add_body(struct ax_request *r, struct ax_out *out, const struct ax_reply *reply)
+{
+    if (reply->release)
+        return ax_out_link(out, reply->body.p, reply->body.n, reply->release, reply->owner);
+    char *copy = ax_malloc(reply->body.n);
+    if (!copy)
+        return false;
+    memcpy(copy, reply->body.p, reply->body.n);
+    if (ax_out_link(out, copy, reply->body.n, ax_free, copy))
+        return true;
+    ax_free(copy);
+    (void)r;
+    return false;
+}
+
+static int no_memory(struct ax_request *r, const struct ax_reply *reply)
+{
+    struct ax_conn *c = r->conn;
+
+    if (reply->release)
+        reply->release(reply->owner);
+    given(r, 500);
+    ax_conn_close(c, AX_CLOSE_NO_MEMORY);
+    return -AX_E_NOMEM;
+}
+
+int ax_reply(struct ax_request *r, const struct ax_reply *reply)
+{
+    struct ax_response_head h;
+    size_t room;
+
+    if (r->state == AX_REQ_ANSWERED) {
+        if (reply->release)
+            reply->release(reply->owner);
+        return -AX_E_STATE;
+    }
+    if (!r->conn) {
+        if (reply->release)
+            reply->release(reply->owner);
+        return to_nowhere(r);
+    }
+    if (r->conn->eof && r->state == AX_REQ_ENTERED)
+        ax_count_add(&r->worker->count->late_sends, 1); /* most likely gone; sent all the same, see on_eof */
+    r->close = must_close(r);
+    head_of(r, reply, reply->body.n, &h);
+    bool bodiless = r->head.method == AX_HEAD || h.no_length || reply->body.n == 0;
+    bool inlined = !bodiless && !reply->release && reply->body.n <= COPY_MAX;
+    struct ax_out *out = out_of(r);
+    char *p = ax_out_room(out, &r->worker->block_pool,
+                          ax_response_head_max(&h) + ID_LINE + (inlined ? reply->body.n : 0), &room);
+    if (!p)
+        return no_memory(r, reply);
+    size_t n = write_head(r, &h, p);
+    if (inlined) {
+        memcpy(p + n, reply->body.p, reply->body.n);
+        n += reply->body.n;
+    }
+    ax_out_grow(out, n);
+    if (!bodiless && !inlined) {
+        if (!add_body(r, out, reply))
+            return no_memory(r, reply);
+        n += reply->body.n;
+    } else if (reply->release) {
+        reply->release(reply->owner);
+    }
+    given(r, reply->status);
+    sent_to_out(r, out, n);
+    return 0;
+}
+
+/* ---- in two steps: the body is written behind the longest head there can be, then moved up */
+
+char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t want, size_t *ret_room)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_response_head *h = &w->begun;
+    size_t room;
+
+    if (AX_UNLIKELY(r->state == AX_REQ_ANSWERED || !r->conn || r->conn->eof || want > AX_OUT_BLOCK / 2))
+        return NULL;
+    r->close = must_close(r);
+    head_of(r, reply, 0, h);
+    if (AX_UNLIKELY(h->no_length))
+        return NULL;
+    w->begun_head_max = ax_response_head_max(h) + ID_LINE;
+    char *p = ax_out_room(out_of(r), &w->block_pool, w->begun_head_max + want, &room);
+    if (!p)
+        return NULL;
+    *ret_room = room - w->begun_head_max;
+    return p + w->begun_head_max;
+}
+
+int ax_reply_end(struct ax_request *r, size_t body_bytes)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_out *out = out_of(r);
+    size_t room;
+    char *p = ax_out_room(out, &w->block_pool, w->begun_head_max + body_bytes, &room); /* the room of _begin */
+
+    w->begun.length = body_bytes;
+    size_t n = write_head(r, &w->begun, p);
+    if (r->head.method != AX_HEAD) {
+        memmove(p + n, p + w->begun_head_max, body_bytes);
+        n += body_bytes;
+    }
+    ax_out_grow(out, n);
+    given(r, w->begun.status);
+    sent_to_out(r, out, n);
+    return 0;
+}
+
+/* ---- the server's own answers */
+
+int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit)
+{
+    struct ax_buf b = AX_BUF_INIT(131072);
+    struct ax_str headers = status == 503 ? AX_STR("Retry-After: 1\r\n") : (struct ax_str){0};
+
+    if (r->state == AX_REQ_ANSWERED)
+        return -AX_E_STATE;
+    ax_buf_adds(&b, "{\"error\":\"");
+    ax_buf_add_json(&b, ax_str(text));
+    ax_buf_addc(&b, '"');
+    if (status == 404) {
+        ax_buf_adds(&b, ",\"path\":\"");
+        ax_buf_add_json(&b, ax_head_str(&r->head, r->head.path));
+        ax_buf_addc(&b, '"');
+    }
+    if (limit)
+        ax_buf_addf(&b, ",\"limit\":\"%s\"", limit);
+    ax_buf_addc(&b, '}');
+    if (status >= 500 || limit) {
+        struct ax_str s = ax_str(text);
+        char *copy = ax_arena_alloc(&r->arena, s.n + 1);
+        r->error = copy ? memcpy(copy, text, s.n + 1) : "error";
+    }
+    int rc = ax_reply(r, &(struct ax_reply){.status = status, .content = AX_CONTENT_JSON, .headers = headers,
+                                            .body = b.failed ? (struct ax_str){0} : ax_buf_str(&b)});
+    ax_buf_fini(&b);
+    return rc;
+}

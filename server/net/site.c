@@ -1,0 +1,161 @@
+#include "net/site.h"
+
+#include <stdatomic.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/assert.h"
+
+enum { SITE_MAGIC = 0x51735e01, TIMEOUTS_MAX = 256 };
+
+struct ax_site {
+    uint32_t magic;
+    atomic_uint refs;
+    bool frozen;
+    struct ax_settings settings;
+    struct ax_router *router;
+    struct ax_route *routes; /* id - 1 is the index */
+    unsigned nroutes, cap;
+    int64_t timeouts[TIMEOUTS_MAX];
+    unsigned ntimeouts;
+    struct ax_arena arena; /* the routes' strings */
+};
+
+struct ax_site *ax_site_new(const struct ax_settings *s)
+{
+    struct ax_site *site = ax_calloc(1, sizeof *site);
+
+    if (!site)
+        return NULL;
+    *site = (struct ax_site){.magic = SITE_MAGIC, .refs = 1, .settings = *s, .router = ax_router_new()};
+    ax_arena_init(&site->arena, NULL, 0, SIZE_MAX);
+    if (!site->router) {
+        ax_free(site);
+        return NULL;
+    }
+    return site;
+}
+
+struct ax_site *ax_site_ref(struct ax_site *site)
+{
+    AX_ASSERT(site->magic == SITE_MAGIC);
+    atomic_fetch_add_explicit(&site->refs, 1, memory_order_relaxed);
+    return site;
+}
+
+void ax_site_unref(struct ax_site *site)
+{
+    if (!site || atomic_fetch_sub_explicit(&site->refs, 1, memory_order_acq_rel) > 1)
+        return;
+    ax_router_free(site->router);
+    ax_arena_reset(&site->arena);
+    ax_free(site->routes);
+    site->magic = 0;
+    ax_free(site);
+}
+
+static bool copy(struct ax_site *site, struct ax_str *s)
+{
+    const char *p = ax_arena_dup(&site->arena, *s);
+
+    s->p = p;
+    return p != NULL;
+}
+
+static bool grow(struct ax_site *site)
+{
+    unsigned cap = site->cap ? site->cap * 2 : 16;
+
+    if (site->nroutes < site->cap)
+        return true;
+    struct ax_route *v = ax_realloc(site->routes, cap * sizeof *v);
+    if (!v)
+        return false;
+    site->routes = v;
+    site->cap = cap;
+    return true;
+}
+
+int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_err *reterr)
+{
+    struct ax_route r = *route;
+
+    AX_ASSERT(!site->frozen);
+    if (!grow(site) || !copy(site, &r.pattern) || !copy(site, &r.name) || !copy(site, &r.headers) ||
+        !copy(site, &r.body))
+        return ax_fail(reterr, AX_E_NOMEM, "no memory for a route");
+    int rc = ax_router_add(site->router, r.method, r.pattern, site->nroutes + 1, reterr);
+    if (rc < 0)
+        return rc;
+    site->routes[site->nroutes++] = r;
+    return 0;
+}
+
+static int index_timeout(struct ax_site *site, struct ax_route *r, struct ax_err *reterr)
+{
+    unsigned i = 0;
+
+    while (i < site->ntimeouts && site->timeouts[i] != r->timeout_us)
+        i++;
+    if (i == TIMEOUTS_MAX)
+        return ax_fail(reterr, AX_E_LIMIT, "more than %d different handler timeouts", TIMEOUTS_MAX);
+    if (i == site->ntimeouts)
+        site->timeouts[site->ntimeouts++] = r->timeout_us;
+    r->timeout_index = i;
+    return 0;
+}
+
+int ax_site_freeze(struct ax_site *site, struct ax_err *reterr)
+{
+    for (unsigned i = 0; i < site->nroutes; i++) {
+        int rc = index_timeout(site, &site->routes[i], reterr);
+        if (rc < 0)
+            return rc;
+    }
+    int rc = ax_router_freeze(site->router, reterr);
+    if (rc == 0)
+        site->frozen = true;
+    return rc;
+}
+
+const struct ax_settings *ax_site_settings(const struct ax_site *site)
+{
+    return &site->settings;
+}
+
+const struct ax_router *ax_site_router(const struct ax_site *site)
+{
+    return site->router;
+}
+
+unsigned ax_site_routes(const struct ax_site *site)
+{
+    return site->nroutes;
+}
+
+const struct ax_route *ax_site_route(const struct ax_site *site, uint32_t id)
+{
+    return id >= 1 && id <= site->nroutes ? &site->routes[id - 1] : NULL;
+}
+
+unsigned ax_site_timeouts(const struct ax_site *site, const int64_t **ret_us)
+{
+    *ret_us = site->timeouts;
+    return site->ntimeouts;
+}
+
+int ax_site_publish(const struct ax_site *site, struct ax_segment *seg, struct ax_err *reterr)
+{
+    struct ax_route_name *names = ax_calloc(site->nroutes, sizeof *names);
+
+    if (!names)
+        return ax_fail(reterr, AX_E_NOMEM, "no memory for route names");
+    for (unsigned i = 0; i < site->nroutes; i++) {
+        const struct ax_route *r = &site->routes[i];
+        names[i] = (struct ax_route_name){
+            .method = ax_str(ax_method_name(r->method)), .pattern = r->pattern, .handler = r->name};
+    }
+    int rc = ax_segment_set_routes(seg, names, site->nroutes, reterr);
+    ax_free(names);
+    return rc;
+}

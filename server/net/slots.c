@@ -1,0 +1,117 @@
+/* The slot table: index -> request, with a generation that outlives the request's memory, so that a stale handle is
+ * told from a live one for as long as the worker lives. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "net/internal.h"
+
+int ax_slots_init(struct ax_worker *w, struct ax_err *reterr)
+{
+    unsigned warm = w->set->pool_prewarm ? (unsigned)w->set->pool_requests : 0;
+    int rc = ax_pool_init(&w->request_pool, "request", sizeof(struct ax_request), warm, 0, reterr);
+
+    if (rc < 0)
+        return rc;
+    w->slots = NULL;
+    w->nslots = w->free_slot = 0;
+    return 0;
+}
+
+void ax_slots_fini(struct ax_worker *w)
+{
+    ax_free(w->slots);
+    w->slots = NULL;
+    w->nslots = 0;
+    ax_pool_fini(&w->request_pool);
+}
+
+/* Doubles the table; new indices form the free list. */
+static bool grow(struct ax_worker *w)
+{
+    uint32_t n = w->nslots ? w->nslots * 2 : 1024;
+    struct ax_slot *v = ax_realloc(w->slots, n * sizeof *v);
+
+    if (!v)
+        return false;
+    for (uint32_t i = w->nslots; i < n; i++)
+        v[i] = (struct ax_slot){.gen = 1, .next_free = i + 1};
+    w->slots = v;
+    w->free_slot = w->nslots;
+    w->nslots = n;
+    return true;
+}
+
+/* Field by field: clearing the whole slot would touch two kilobytes for every request. */
+static void reset(struct ax_request *r)
+{
+    r->conn = NULL;
+    r->next = NULL;
+    ax_deadline_init(&r->timeout);
+    r->state = AX_REQ_READING;
+    r->watched = r->continue_due = r->close = r->inflight_taken = false;
+    r->status = 0;
+    r->route = AX_ROUTE_NONE;
+    r->site_route = NULL;
+    r->enter_at.us = r->reply_at.us = 0;
+    r->bytes_in = r->bytes_out = r->out_end = 0;
+    r->nparams = 0;
+    r->body = (struct ax_str){0};
+    r->body_buf = (struct ax_buf){0};
+    r->body_memory = 0;
+    r->held = (struct ax_out){0};
+    r->error = NULL;
+    r->id[0] = '\0';
+}
+
+struct ax_request *ax_slot_get(struct ax_worker *w)
+{
+    if (AX_UNLIKELY(w->free_slot == w->nslots) && !grow(w))
+        return NULL;
+    struct ax_request *r = ax_pool_get(&w->request_pool);
+    if (AX_UNLIKELY(!r))
+        return NULL;
+    struct ax_slot *s = &w->slots[w->free_slot];
+    r->index = w->free_slot;
+    r->gen = s->gen;
+    r->worker = w;
+    w->free_slot = s->next_free;
+    s->r = r;
+    reset(r);
+    /* beyond the inline bytes: the rest of a head and its fields, decoded texts, error texts */
+    ax_arena_init(&r->arena, r->inline_bytes, sizeof r->inline_bytes,
+                  (size_t)w->set->limit_header * 4 + (size_t)w->set->limit_header_count * sizeof(struct ax_field) + 16384);
+    return r;
+}
+
+void ax_slot_retire(struct ax_request *r)
+{
+    r->gen = ++r->worker->slots[r->index].gen;
+}
+
+void ax_slot_put(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_slot *s = &w->slots[r->index];
+
+    AX_DEBUG_ASSERT(s->r == r);
+    ax_deadline_stop(&r->timeout);
+    ax_out_clear(&r->held, &w->block_pool);
+    ax_arena_reset(&r->arena);
+    ax_buf_fini(&r->body_buf);
+    if (AX_UNLIKELY(r->body_memory) && w->engine)
+        ax_engine_put_memory(w->engine, r->body_memory);
+    s->gen++;
+    s->r = NULL;
+    s->next_free = w->free_slot;
+    w->free_slot = r->index;
+    ax_pool_put(&w->request_pool, r);
+}
+
+struct ax_request *ax_request_get(struct ax_worker *w, uint32_t index, uint32_t gen)
+{
+    if (AX_UNLIKELY(index >= w->nslots))
+        return NULL;
+    const struct ax_slot *s = &w->slots[index];
+    return AX_LIKELY(s->gen == gen) ? s->r : NULL;
+}
