@@ -39,11 +39,10 @@ static struct ax_str eat_until(struct ax_str *s, const char *stops)
     return r;
 }
 
-/* The inside of a quoted string (RFC 9110, 5.6.4), still escaped; false when it does not end. */
+/* The inside of a quoted string (RFC 9110, 5.6.4) behind its first quote, still escaped; false when it does
+ * not end. */
 static bool eat_quoted(struct ax_str *s, struct ax_str *ret)
 {
-    if (!eat(s, '"'))
-        return false;
     for (size_t i = 0; i < s->n; i++) {
         if (s->p[i] == '"') {
             *ret = (struct ax_str){s->p, i};
@@ -77,7 +76,7 @@ static int next_param(struct ax_str *s, struct param *ret)
     ret->name = eat_until(s, " \t;=\"");
     if (ret->name.n == 0 || !eat(s, '='))
         return PARAMS_MALFORMED;
-    ret->quoted = s->n && s->p[0] == '"';
+    ret->quoted = eat(s, '"');
     if (ret->quoted)
         return eat_quoted(s, &ret->value) ? PARAM : PARAMS_MALFORMED;
     ret->value = eat_until(s, " \t;\"");

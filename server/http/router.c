@@ -1,7 +1,7 @@
-/* Patterns are kept as sorted shapes (http/pattern.h), which freezing lays out as a radix tree in three arrays: nodes,
- * leaves, label bytes.  They are all that matching reads.  A node hangs behind a fixed number of segments and is
- * reached over one edge, so a match with backtracking visits each node at most once: its cost is bounded by
- * nodes * path bytes, never exponential. */
+/* Patterns are kept as sorted shapes (http/pattern.h), which freezing lays out as a radix tree in three
+ * arrays: nodes, leaves, label bytes.  They are all that matching reads.  A node hangs behind a fixed number
+ * of segments and is reached over one edge, so a match with backtracking visits each node at most once: its
+ * cost is bounded by nodes * path bytes, never exponential. */
 #include "http/router.h"
 
 #include "base/alloc.h"

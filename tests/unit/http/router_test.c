@@ -153,6 +153,7 @@ static void test_paths(void **state)
         {"/p%25", "17"},
         {"/p%2525", "404"},
         {"/p%", "17"}, /* refused before it comes here; must not read past the end */
+        {"/p%zz", "404"},
         {"/w/", "18 *="},
         {"/w/x/y", "18 *=x/y"},
         {"/1/2/3/4", "19 a=1 b=2 c=3 d-e=4"},
