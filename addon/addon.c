@@ -63,6 +63,9 @@ fail:
     return false;
 }
 
+/* NAPI_MODULE_INIT defines it without a prototype. */
+NAPI_MODULE_EXPORT int32_t node_api_module_get_api_version_v1(void);
+
 NAPI_MODULE_INIT()
 {
     struct ax_bridge *b = ax_calloc(1, sizeof *b);

@@ -152,6 +152,7 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
         n = b->batch_max;
     fill(b, reqs, n);
     b->batch_n = n;
+    b->slice_end.us = ax_worker_now(b->worker).us + ax_site_settings(b->site)->slice_us;
     napi_status st = call(b, b->context, b->dispatch_ref, 0, NULL, &v);
     b->batch_n = 0;
     if (AX_LIKELY(st == napi_ok))

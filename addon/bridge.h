@@ -42,6 +42,7 @@ struct ax_bridge {
     bool renew_context;         /* the batch's async context is to be made anew before the next batch */
     uint32_t *batch;            /* BORROWED from the array that batch_ref keeps alive */
     uint32_t batch_max;         /* requests that fit */
+    ax_mono slice_end;          /* of the batch that runs now */
     uint32_t batch_n;           /* requests handed over by the batch that runs now; 0 = no batch runs */
     napi_async_context context; /* of the batch */
     napi_ref batch_ref, dispatch_ref, gone_ref, names_ref;
@@ -79,12 +80,12 @@ int ax_bind_open(const char *host, uint16_t port, int backlog, int *fds, unsigne
 /* ---- the functions of native.d.ts, by file */
 #define AX_NATIVE_FUNCTIONS(X)                                                                               \
     X(engineNew)                                                                                             \
-    X(engineSetStopping) X(engineStopAccepting) X(engineReopenLogs) X(engineFree) X(workerNew) X(workerBind) \
-        X(workerReady) X(workerLameDuck) X(workerDrain) X(workerClose) X(workerStats) X(renewContext)        \
-            X(send) X(fail) X(tick) X(watch) X(alive) X(method) X(path) X(uri) X(query) X(queryPairs)        \
-                X(formPairs) X(header) X(headers) X(params) X(paramNames) X(bodySize) X(bodyString)          \
-                    X(bodyBuffer) X(multipart) X(requestId) X(remoteAddress) X(checkHeader) X(checkPattern)  \
-                        X(log) X(writeRaw)
+    X(engineSetStopping)                                                                                     \
+    X(engineStopAccepting) X(engineReopenLogs) X(engineFree) X(workerNew) X(workerBind) X(workerReady)       \
+        X(workerLameDuck) X(workerDrain) X(workerClose) X(workerStats) X(renewContext) X(send) X(fail)       \
+            X(tick) X(watch) X(alive) X(method) X(path) X(uri) X(query) X(queryPairs) X(formPairs) X(header) \
+                X(headers) X(params) X(paramNames) X(bodySize) X(bodyString) X(bodyBuffer) X(multipart)      \
+                    X(requestId) X(remoteAddress) X(checkHeader) X(checkPattern) X(log) X(writeRaw)
 #define X(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
 AX_NATIVE_FUNCTIONS(X)
 #undef X

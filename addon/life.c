@@ -37,14 +37,19 @@ static void on_closed(void *ctx)
     }
 }
 
+static void unregister(struct ax_bridge *b)
+{
+    if (b->registered)
+        ax_engine_unregister(b->native->engine, b->worker);
+    b->registered = false;
+}
+
 void ax_bridge_close(struct ax_bridge *b)
 {
     if (b->life != AX_BRIDGE_RUNNING)
         return;
     b->life = AX_BRIDGE_CLOSING;
-    if (b->registered)
-        ax_engine_unregister(b->native->engine, b->worker);
-    b->registered = false;
+    unregister(b);
     ax_worker_close(b->worker, on_closed, b);
 }
 
@@ -92,6 +97,7 @@ static bool make_worker(struct ax_bridge *b, struct ax_site *site, unsigned id)
     if (ax_worker_new(&wo, &b->worker, &err) < 0)
         goto fail;
     b->site = site;
+    b->draining = false;
     b->life = AX_BRIDGE_RUNNING;
     return true;
 fail:
@@ -254,18 +260,42 @@ static void on_drained(void *ctx)
 {
     struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
 
-    ax_bridge_call_once(b, &b->drained_ref);
+    if (b->in_drain)
+        b->in_drain = false; /* workerDrain calls it before it returns: we are inside JavaScript */
+    else
+        ax_bridge_call_once(b, &b->drained_ref);
 }
 
-/* libuv calls nothing while it is inside JavaScript; but a worker without connections is drained at once, so
- * `done` may be called before workerDrain returns. */
+static napi_value call_drained_now(struct ax_bridge *b)
+{
+    napi_value fn, self, v;
+
+    AX_NAPI_TRY(napi_get_reference_value(b->env, b->drained_ref, &fn));
+    ax_unref(b->env, &b->drained_ref);
+    AX_NAPI_TRY(napi_get_global(b->env, &self));
+    AX_NAPI_TRY(napi_call_function(b->env, self, fn, 0, NULL, &v));
+fail: /* what the callback threw is pending, and workerDrain throws it */
+    return NULL;
+}
+
 napi_value ax_js_workerDrain(napi_env env, napi_callback_info info)
 {
     struct ax_bridge *b = running(env, info);
 
-    if (!b || !keep_callback(env, info, &b->drained_ref))
+    if (!b)
         return NULL;
+    if (b->draining) {
+        napi_throw_error(env, "ERR_STATE", "the worker is draining already");
+        return NULL;
+    }
+    if (!keep_callback(env, info, &b->drained_ref))
+        return NULL;
+    b->draining = b->in_drain = true;
+    unregister(b); /* no more connections are handed over */
     ax_worker_drain(b->worker, on_drained, b);
+    if (!b->in_drain)
+        return call_drained_now(b);
+    b->in_drain = false;
     return NULL;
 }
 

@@ -17,18 +17,20 @@ static napi_value boolean(napi_env env, bool v)
     return napi_get_boolean(env, v, &ret) == napi_ok ? ret : NULL;
 }
 
-/* Within a batch the time is read before each answer, so that it ends this request and begins the next; after
- * the last request was entered nobody needs it. */
-static inline void take_time(struct ax_bridge *b)
+/* The core has taken the time of the answer; a batch that has used up its slice ends after this request.  r
+ * may be read: a slot outlives its answer until control returns to the loop. */
+static inline void check_slice(struct ax_bridge *b, const struct ax_request *r)
 {
-    if (b->batch_n && b->batch[AX_BATCH_AT] + 1 < b->batch_n && ax_worker_slice_over(b->worker))
+    if (b->batch_n && r->reply_at.us >= b->slice_end.us)
         b->batch[AX_BATCH_OVER] = 1;
 }
 
-/* 1 or 0: taken; an answer that found no memory has closed its connection, and is taken too. */
-static bool taken(int rc)
+/* An answer that found no memory has closed its connection, and is taken too. */
+static napi_value taken(struct ax_call *c, int rc)
 {
-    return rc != -AX_E_STATE;
+    if (AX_LIKELY(rc == 0))
+        check_slice(c->b, c->r);
+    return boolean(c->b->env, rc != -AX_E_STATE);
 }
 
 /* ---- strings */
@@ -184,11 +186,10 @@ napi_value ax_js_send(napi_env env, napi_callback_info info)
         ax_send_late(c.b);
         return boolean(env, false);
     }
-    take_time(c.b);
     int rc = answer(&c, status, content);
     if (AX_UNLIKELY(rc == -AX_E_TYPE))
         goto fail;
-    return boolean(env, taken(rc));
+    return taken(&c, rc);
 fail:
     napi_throw_type_error(
         env, "ERR_INVALID_ARG_TYPE",
@@ -223,8 +224,7 @@ napi_value ax_js_fail(napi_env env, napi_callback_info info)
         ax_send_late(c.b);
         return boolean(env, false);
     }
-    take_time(c.b);
-    return boolean(env, taken(ax_reply_error(c.r, status, text, limited ? limit : NULL)));
+    return taken(&c, ax_reply_error(c.r, status, text, limited ? limit : NULL));
 fail:
     napi_throw_type_error(
         env, "ERR_INVALID_ARG_TYPE",
@@ -236,8 +236,8 @@ napi_value ax_js_tick(napi_env env, napi_callback_info info)
 {
     struct ax_bridge *b = ax_bridge_of(env, info);
 
-    if (b)
-        take_time(b);
+    if (b && b->batch_n && b->life == AX_BRIDGE_RUNNING && ax_worker_slice_over(b->worker))
+        b->batch[AX_BATCH_OVER] = 1;
     return NULL;
 }
 
