@@ -38,6 +38,8 @@ struct ax_bridge {
     struct ax_worker *worker; /* OWNED; set while life is RUNNING, CLOSING or CLOSED */
     enum ax_bridge_life life;
     bool registered;            /* with the engine */
+    bool draining;              /* workerDrain was called */
+    bool in_drain;              /* it has not returned yet */
     bool dying;                 /* JavaScript cannot be called any more */
     bool renew_context;         /* the batch's async context is to be made anew before the next batch */
     uint32_t *batch;            /* BORROWED from the array that batch_ref keeps alive */
@@ -81,11 +83,12 @@ int ax_bind_open(const char *host, uint16_t port, int backlog, int *fds, unsigne
 #define AX_NATIVE_FUNCTIONS(X)                                                                               \
     X(engineNew)                                                                                             \
     X(engineSetStopping)                                                                                     \
-    X(engineStopAccepting) X(engineReopenLogs) X(engineFree) X(workerNew) X(workerBind) X(workerReady)       \
-        X(workerLameDuck) X(workerDrain) X(workerClose) X(workerStats) X(renewContext) X(send) X(fail)       \
-            X(tick) X(watch) X(alive) X(method) X(path) X(uri) X(query) X(queryPairs) X(formPairs) X(header) \
-                X(headers) X(params) X(paramNames) X(bodySize) X(bodyString) X(bodyBuffer) X(multipart)      \
-                    X(requestId) X(remoteAddress) X(checkHeader) X(checkPattern) X(log) X(writeRaw)
+    X(engineStopAccepting)                                                                                   \
+    X(engineReopenLogs) X(engineFree) X(workerNew) X(workerBind) X(workerReady) X(workerLameDuck)            \
+        X(workerDrain) X(workerClose) X(workerStats) X(renewContext) X(send) X(fail) X(tick) X(watch)        \
+            X(alive) X(method) X(path) X(uri) X(query) X(queryPairs) X(formPairs) X(header) X(headers)       \
+                X(params) X(paramNames) X(bodySize) X(bodyString) X(bodyBuffer) X(multipart) X(requestId)    \
+                    X(remoteAddress) X(checkHeader) X(checkPattern) X(log) X(writeRaw)
 #define X(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
 AX_NATIVE_FUNCTIONS(X)
 #undef X
