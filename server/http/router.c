@@ -120,10 +120,11 @@ static unsigned find_names(const struct ax_router *r, uint32_t route, bool *foun
 {
     unsigned lo = 0, hi = r->nnames;
 
-    /* Ids are mostly 0, 1, 2 ..., each its own index. */
-    if (route < hi && r->names[route].route == route) {
+    /* Ids mostly follow one another, and then tell their place. */
+    uint32_t guess = hi ? route - r->names[0].route : 0;
+    if (guess < hi && r->names[guess].route == route) {
         *found = true;
-        return route;
+        return guess;
     }
     while (lo < hi) {
         unsigned mid = lo + (hi - lo) / 2;
