@@ -39,7 +39,7 @@ struct ax_writer {
     struct event events[AX_WRITER_EVENTS_MAX];
     unsigned nevents;
     uint64_t dropped, restarts, rss, rounds;
-    bool stop, flush;
+    bool stop, flush, busy; /* busy: a round is being written */
 
     /* the thread's own */
     struct ax_store *store; /* OWNED */
@@ -117,7 +117,7 @@ uint64_t ax_writer_rss(struct ax_writer *w)
 void ax_writer_flush(struct ax_writer *w)
 {
     pthread_mutex_lock(&w->mutex);
-    uint64_t until = w->rounds + 1;
+    uint64_t until = w->rounds + 1 + w->busy;
     w->flush = true;
     pthread_cond_signal(&w->wake);
     while (w->rounds < until)
@@ -172,6 +172,7 @@ static void begin_round(struct ax_writer *w, struct round *r)
     }
     own_sample(w, &r->sample);
     w->rss = r->sample.rss_bytes;
+    w->busy = true;
 }
 
 static void take_events(struct ax_writer *w)
@@ -228,6 +229,7 @@ static void end_round(struct ax_writer *w, const struct round *r)
     }
     w->nsources = kept;
     w->rounds++;
+    w->busy = false;
     pthread_cond_broadcast(&w->written);
 }
 

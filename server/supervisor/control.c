@@ -1,0 +1,276 @@
+#include "supervisor/control.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "supervisor/unixsock.h"
+
+enum { CONTROL_MAGIC = 0x4354524c, CLIENT_MAGIC = 0x434c4945, BACKLOG = 16, OUTPUT_MAX = 1 << 20 };
+
+struct ax_control {
+    uint32_t magic;
+    struct ax_control_options o;
+    uv_pipe_t server;
+    struct ax_unix_file file;
+    char *path; /* OWNED */
+    struct ax_list clients;
+    unsigned nclients;
+    bool closing, server_closed;
+};
+
+struct client {
+    uint32_t magic;
+    struct ax_control *control; /* lives longer: it is freed after its last client */
+    struct ax_list node;
+    uv_pipe_t pipe;
+    uv_timer_t idle;
+    char in[AX_CONTROL_LINE_MAX];
+    size_t n;      /* bytes in `in` */
+    unsigned open; /* handles to close before freeing */
+    bool waits;    /* asked for stop: is told when all is over */
+    bool last;     /* closes once what is being written has gone */
+};
+
+struct output {
+    uv_write_t req;
+    struct client *client;
+    char *text; /* OWNED */
+};
+
+static void maybe_free(struct ax_control *c)
+{
+    if (!c->server_closed || c->nclients)
+        return;
+    c->magic = 0;
+    ax_free(c->path);
+    ax_free(c);
+}
+
+/* ---- a client's end */
+static void on_client_closed(uv_handle_t *h)
+{
+    struct client *cl = AX_CAST(struct client, h->data, CLIENT_MAGIC);
+    struct ax_control *c = cl->control;
+
+    if (--cl->open > 0)
+        return;
+    ax_list_remove(&cl->node);
+    c->nclients--;
+    cl->magic = 0;
+    ax_free(cl);
+    maybe_free(c);
+}
+
+static void drop(struct client *cl)
+{
+    if (uv_is_closing((uv_handle_t *)&cl->pipe))
+        return;
+    uv_close((uv_handle_t *)&cl->pipe, on_client_closed);
+    uv_close((uv_handle_t *)&cl->idle, on_client_closed);
+}
+
+static void on_idle(uv_timer_t *t)
+{
+    drop(AX_CAST(struct client, t->data, CLIENT_MAGIC));
+}
+
+/* ---- answers */
+static void on_written(uv_write_t *req, int status)
+{
+    struct output *out = AX_CONTAINER_OF(req, struct output, req);
+    struct client *cl = AX_CAST(struct client, out->client, CLIENT_MAGIC);
+
+    ax_free(out->text);
+    ax_free(out);
+    if (status < 0 || cl->last)
+        drop(cl);
+}
+
+/* Takes `text` (NULL counts as out of memory) and ends the line. */
+static void answer(struct client *cl, char *text)
+{
+    struct output *out = ax_calloc(1, sizeof *out);
+    char *line = text ? ax_asprintf("%s\n", text) : NULL;
+
+    ax_free(text);
+    if (!out || !line || uv_stream_get_write_queue_size((uv_stream_t *)&cl->pipe) > OUTPUT_MAX)
+        goto fail;
+    out->client = cl;
+    out->text = line;
+    uv_buf_t buf = uv_buf_init(line, (unsigned)strlen(line));
+    if (uv_write(&out->req, (uv_stream_t *)&cl->pipe, &buf, 1, on_written) == 0)
+        return;
+fail:
+    ax_free(line);
+    ax_free(out);
+    drop(cl);
+}
+
+static void refuse(struct client *cl, const char *why)
+{
+    cl->last = true;
+    uv_read_stop((uv_stream_t *)&cl->pipe);
+    answer(cl, ax_asprintf("{\"error\":\"%s\"}", why));
+}
+
+static void run_command(struct client *cl, const char *line, size_t n)
+{
+    struct ax_control *c = cl->control;
+    json_t *o = json_loadb(line, n, 0, NULL);
+    const char *command = json_string_value(json_object_get(o, "command"));
+
+    if (!command) {
+        refuse(cl, "one JSON object a line is wanted, with a command");
+    } else if (strcmp(command, "status") == 0) {
+        answer(cl, c->o.status(c->o.ctx));
+    } else if (strcmp(command, "stop") == 0) {
+        cl->waits = true;
+        uv_timer_stop(&cl->idle);
+        answer(cl, ax_asprintf("{\"ok\":true,\"pid\":%ld}", (long)getpid()));
+        c->o.stop(c->o.ctx);
+    } else if (strcmp(command, "reload") == 0) {
+        answer(cl, ax_strdup("{\"error\":\"not supported yet\"}"));
+    } else {
+        refuse(cl, "unknown command");
+    }
+    json_decref(o);
+}
+
+/* ---- questions */
+static void take_lines(struct client *cl)
+{
+    char *nl;
+
+    while (!cl->last && !uv_is_closing((uv_handle_t *)&cl->pipe) && (nl = memchr(cl->in, '\n', cl->n))) {
+        size_t len = (size_t)(nl - cl->in);
+        run_command(cl, cl->in, len);
+        cl->n -= len + 1;
+        memmove(cl->in, nl + 1, cl->n);
+    }
+    if (!cl->last && cl->n == sizeof cl->in)
+        refuse(cl, "the line is too long");
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    struct client *cl = AX_CAST(struct client, h->data, CLIENT_MAGIC);
+
+    (void)suggested;
+    *buf = uv_buf_init(cl->in + cl->n, (unsigned)(sizeof cl->in - cl->n));
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+{
+    struct client *cl = AX_CAST(struct client, s->data, CLIENT_MAGIC);
+
+    (void)buf;
+    if (n < 0) {
+        /* one that has said all it wants (`printf … | nc -U`) may still wait for what it asked for */
+        if (n == UV_EOF && (cl->waits || uv_stream_get_write_queue_size(s) > 0)) {
+            cl->last = !cl->waits;
+            uv_read_stop(s);
+        } else {
+            drop(cl);
+        }
+        return;
+    }
+    cl->n += (size_t)n;
+    if (!cl->waits)
+        uv_timer_again(&cl->idle);
+    take_lines(cl);
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    struct ax_control *c = AX_CAST(struct ax_control, server->data, CONTROL_MAGIC);
+    struct client *cl = status == 0 ? ax_calloc(1, sizeof *cl) : NULL;
+
+    if (!cl)
+        return;
+    cl->magic = CLIENT_MAGIC;
+    cl->control = c;
+    uv_pipe_init(c->o.loop, &cl->pipe, 0);
+    uv_timer_init(c->o.loop, &cl->idle);
+    cl->pipe.data = cl->idle.data = cl;
+    cl->open = 2;
+    ax_list_push(&c->clients, &cl->node);
+    c->nclients++;
+    if (uv_accept(server, (uv_stream_t *)&cl->pipe) < 0 || c->nclients > AX_CONTROL_CLIENTS_MAX ||
+        uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) < 0)
+        drop(cl);
+    else
+        uv_timer_start(&cl->idle, on_idle, c->o.idle_ms, c->o.idle_ms);
+}
+
+/* ---- life */
+static void on_server_closed(uv_handle_t *h)
+{
+    struct ax_control *c = AX_CAST(struct ax_control, h->data, CONTROL_MAGIC);
+
+    c->server_closed = true;
+    maybe_free(c);
+}
+
+int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr)
+{
+    struct ax_control *c = ax_calloc(1, sizeof *c);
+    char *path = ax_strdup(o->path);
+    int fd = -1, rc = -AX_E_SYS;
+
+    if (!c || !path) {
+        rc = ax_fail(reterr, AX_E_NOMEM, "out of memory");
+        goto fail;
+    }
+    rc = fd = ax_unix_listen(&(struct ax_unix_bind){path, o->mode, o->group, BACKLOG}, reterr);
+    if (rc < 0)
+        goto fail;
+    *c = (struct ax_control){.magic = CONTROL_MAGIC, .o = *o, .path = path};
+    c->o.idle_ms = o->idle_ms ? o->idle_ms : AX_CONTROL_IDLE_MS;
+    ax_unix_remember(path, &c->file);
+    ax_list_init(&c->clients);
+    uv_pipe_init(o->loop, &c->server, 0);
+    c->server.data = c;
+    rc = uv_pipe_open(&c->server, fd);
+    if (rc < 0)
+        close(fd);
+    else
+        rc = uv_listen((uv_stream_t *)&c->server, BACKLOG, on_connection);
+    if (rc < 0) { /* the handle is on the loop: it frees the rest */
+        ax_control_close(c, false);
+        return ax_fail(reterr, AX_E_SYS, "cannot listen on %s: %s", o->path, uv_strerror(rc));
+    }
+    *ret = c;
+    return 0;
+fail:
+    ax_free(path);
+    ax_free(c);
+    return rc;
+}
+
+void ax_control_close(struct ax_control *c, bool forced)
+{
+    if (!c || c->closing)
+        return;
+    c->closing = true;
+    ax_unix_remove(c->path, &c->file);
+    AX_LIST_EACH(it, &c->clients)
+    {
+        struct client *cl = AX_LIST_ENTRY(it, struct client, node);
+        if (cl->waits && !uv_is_closing((uv_handle_t *)&cl->pipe)) {
+            char line[64];
+            int n =
+                snprintf(line, sizeof line, "{\"stopped\":true,\"forced\":%s}\n", forced ? "true" : "false");
+            uv_buf_t buf = uv_buf_init(line, (unsigned)n);
+            uv_try_write((uv_stream_t *)&cl->pipe, &buf,
+                         1); /* a client that does not read learns it by the end */
+        }
+        drop(cl);
+    }
+    uv_close((uv_handle_t *)&c->server, on_server_closed);
+}

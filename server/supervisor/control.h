@@ -1,0 +1,37 @@
+/* supervisor/control.h - the control socket: one JSON object a line in, one a line out.
+ *   {"command":"status"}  -> the status object (status.h)
+ *   {"command":"stop"}    -> {"ok":true,"pid":N}, and {"stopped":true,"forced":false} when all is over
+ *   {"command":"reload"}  -> {"error":"not supported yet"}
+ * Anything else is answered {"error": ...} and the client dropped; so is one that sends more than a line may
+ * hold, or nothing for a while.  No client makes anything grow: there are so many of them, and so many bytes
+ * each. Thread: the loop's. */
+#ifndef AX_SUPERVISOR_CONTROL_H
+#define AX_SUPERVISOR_CONTROL_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/err.h"
+
+enum { AX_CONTROL_LINE_MAX = 4096, AX_CONTROL_CLIENTS_MAX = 64, AX_CONTROL_IDLE_MS = 10000 };
+
+struct ax_control_options {
+    uv_loop_t *loop;
+    const char *path; /* of the socket */
+    int mode;
+    const char *group; /* NULL = ours */
+    unsigned idle_ms;  /* 0 = AX_CONTROL_IDLE_MS */
+    /* The status as one line of JSON without its end; OWNED by control (ax_free), NULL = out of memory. */
+    char *(*status)(void *ctx);
+    void (*stop)(void *ctx);
+    void *ctx;
+};
+
+struct ax_control;
+
+int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr);
+/* No new clients; those that wait for the end are told, all are closed, the socket file is removed.  It frees
+ * itself on the loop.  NULL is fine. */
+void ax_control_close(struct ax_control *c, bool forced);
+
+#endif
