@@ -1,0 +1,150 @@
+'use strict';
+// Header fields: of a request as node:http shows them, of a response as checked and rendered lines.
+const { invalidChar, headerReserved, invalidArgument } = require('./errors');
+
+// Of these a second one is dropped, as node:http documents under message.headers; set-cookie is a list, cookies are
+// joined with "; ", everything else with ", " (RFC 9110, 5.2).
+const FIRST_ONLY = new Set([
+  'age',
+  'authorization',
+  'content-length',
+  'content-type',
+  'etag',
+  'expires',
+  'from',
+  'host',
+  'if-modified-since',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'proxy-authorization',
+  'referer',
+  'retry-after',
+  'server',
+  'user-agent',
+]);
+
+/** Flat [name, value ...] as received -> plain object with lower-case names. */
+function incoming(flat) {
+  const all = {};
+  for (let i = 0; i < flat.length; i += 2) {
+    const name = flat[i].toLowerCase();
+    const value = flat[i + 1];
+    const before = Object.hasOwn(all, name) ? all[name] : undefined;
+    if (name === 'set-cookie') {
+      if (before === undefined) all[name] = [value];
+      else before.push(value);
+    } else if (before === undefined) own(all, name, value);
+    else if (name === 'cookie') all[name] = `${before}; ${value}`;
+    else if (!FIRST_ONLY.has(name)) own(all, name, `${before}, ${value}`);
+  }
+  return all;
+}
+
+/** `object[name] = value` where the client chose the name: never reaches a setter of the prototype. */
+function own(object, name, value) {
+  if (name !== '__proto__') object[name] = value;
+  else Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
+/** Cookie header -> null-prototype object; the first of a name wins, as in RFC 6265, 5.4 the longest path comes first. */
+function cookies(header) {
+  const all = Object.create(null);
+  if (header === null) return all;
+  for (const piece of header.split(';')) {
+    const eq = piece.indexOf('=');
+    if (eq < 0) continue;
+    const name = piece.slice(0, eq).trim();
+    let value = piece.slice(eq + 1).trim();
+    if (name in all) continue;
+    if (value.length > 1 && value.startsWith('"') && value.endsWith('"')) value = value.slice(1, -1);
+    all[name] = decode(value);
+  }
+  return all;
+}
+
+function decode(value) {
+  if (!value.includes('%')) return value;
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    return value; // malformed percent-encoding stays as sent
+  }
+}
+
+// RFC 9110, 5.6.2 (token) and 5.5 (field-value; bytes from 0x80 travel as latin1).
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+const RESERVED = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
+
+// A second one of these makes no sense to any client: it takes the place of the first.
+const SINGLE = new Set([
+  'access-control-allow-credentials',
+  'access-control-allow-origin',
+  'access-control-max-age',
+  'age',
+  'content-disposition',
+  'content-location',
+  'content-range',
+  'content-type',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'retry-after',
+  'server',
+  'strict-transport-security',
+  'x-content-type-options',
+  'x-frame-options',
+  'x-request-id',
+]);
+
+/** The fields that a handler has set: [lower-case name, rendered line ...]. */
+class ResponseHeaders {
+  constructor() {
+    this.lines = [];
+    /** A Content-Type is among them: the sender's own is not added. */
+    this.typed = false;
+  }
+
+  add(name, value) {
+    if (typeof name !== 'string' || !TOKEN.test(name)) throw invalidChar('the name', String(name));
+    const text = textOf(name, value);
+    const lower = name.toLowerCase();
+    if (RESERVED.has(lower)) throw headerReserved(lower);
+    if (lower === 'content-type') this.typed = true;
+    const line = `${name}: ${text}\r\n`;
+    const at = SINGLE.has(lower) ? this.find(lower) : -1;
+    if (at < 0) this.lines.push(lower, line);
+    else this.lines[at + 1] = line;
+  }
+
+  /** Fields of a Response: what belongs to the server is left to it, silently. */
+  adopt(name, value) {
+    if (!RESERVED.has(name.toLowerCase())) this.add(name, value);
+  }
+
+  find(lower) {
+    for (let i = 0; i < this.lines.length; i += 2) if (this.lines[i] === lower) return i;
+    return -1;
+  }
+
+  render() {
+    let text = '';
+    for (let i = 1; i < this.lines.length; i += 2) text += this.lines[i];
+    return text;
+  }
+}
+
+function textOf(name, value) {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
+  if (typeof value !== 'string') {
+    throw invalidArgument(`the value of header ${name} is a string, not ${value === null ? 'null' : typeof value}`);
+  }
+  if (BAD_VALUE.test(value)) throw invalidChar('the value', name);
+  return value;
+}
+
+module.exports = { incoming, cookies, own, ResponseHeaders };

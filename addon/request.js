@@ -1,0 +1,436 @@
+'use strict';
+// One request as a handler sees it.  The object is small and fresh for each request, never pooled: user code may keep
+// it.  Everything is read from native code on first use and kept; (slot, gen) names the request there, and a call with a
+// stale pair touches nothing.
+const native = require('./native');
+const errors = require('./errors');
+const { incoming, cookies, own, ResponseHeaders } = require('./headers');
+const forms = require('./forms');
+const { background } = require('./background');
+
+// `content` of native.send
+const NONE = 0;
+const TEXT = 1;
+const JSON_TEXT = 2;
+const BYTES = 3;
+
+const DONE = Promise.resolve();
+
+/** What has been read so far; made with the first read. */
+class Memo {
+  constructor() {
+    this.method = undefined;
+    this.path = undefined;
+    this.uri = undefined;
+    this.search = undefined;
+    this.queryParams = undefined;
+    this.query = undefined;
+    this.values = undefined; // of the path's parameters, in the order of route.names
+    this.pathParams = undefined;
+    this.params = undefined;
+    this.headers = undefined;
+    this.read = undefined; // flat [lower-case name, value ...] of single headers
+    this.cookies = undefined;
+    this.bodySize = undefined;
+    this.bodyString = undefined;
+    this.bodyBuffer = undefined;
+    this.json = undefined;
+    this.form = undefined; // { value, error }
+    this.formComing = undefined; // promise of it
+    this.id = undefined;
+    this.ip = undefined;
+    this.abort = undefined; // AbortController behind `signal`
+    this.temporary = undefined; // paths to delete when the response is sent
+  }
+}
+
+/** Requests that want to know of their end: slot -> Request.  An entry leaves with the answer or with gone(). */
+const watched = new Map();
+
+class Request {
+  constructor(slot, gen, route) {
+    this._slot = slot;
+    this._gen = gen;
+    this._route = route;
+    this._sent = false;
+    this._status = 0; // 0 = not set
+    this._headers = null; // ResponseHeaders
+    this._memo = null; // Memo
+  }
+
+  // ---- reading
+
+  get method() {
+    const memo = this._memo ?? remember(this);
+    return (memo.method ??= live(native.method(this._slot, this._gen), 'the method'));
+  }
+
+  get path() {
+    const memo = this._memo ?? remember(this);
+    return (memo.path ??= live(native.path(this._slot, this._gen), 'the path'));
+  }
+
+  getMethod() {
+    return this.method;
+  }
+
+  getPath() {
+    return this.path;
+  }
+
+  getUri() {
+    const memo = this._memo ?? remember(this);
+    return (memo.uri ??= live(native.uri(this._slot, this._gen), 'the URI'));
+  }
+
+  getQueryString() {
+    const memo = this._memo ?? remember(this);
+    return (memo.search ??= live(native.query(this._slot, this._gen), 'the query'));
+  }
+
+  getQueryParams() {
+    const memo = this._memo ?? remember(this);
+    return (memo.queryParams ??= lastOfEach(live(native.queryPairs(this._slot, this._gen), 'the query')));
+  }
+
+  get query() {
+    const memo = this._memo ?? remember(this);
+    return (memo.query ??= collect(live(native.queryPairs(this._slot, this._gen), 'the query')));
+  }
+
+  getPathParam(name) {
+    const at = namesOf(this._route).indexOf(name);
+    return at < 0 ? null : paramValues(this)[at];
+  }
+
+  getPathParams() {
+    const memo = this._memo ?? remember(this);
+    return (memo.pathParams ??= named({}, namesOf(this._route), paramValues(this)));
+  }
+
+  get params() {
+    const memo = this._memo ?? remember(this);
+    return (memo.params ??= named(Object.create(null), namesOf(this._route), paramValues(this)));
+  }
+
+  getHeader(name) {
+    const lower = String(name).toLowerCase();
+    const memo = this._memo ?? remember(this);
+    const value = native.header(this._slot, this._gen, lower);
+    if (value === undefined) return headerReadBefore(memo, lower);
+    if (memo.read === undefined) memo.read = [lower, value];
+    else if (findName(memo.read, lower) < 0) memo.read.push(lower, value);
+    return value;
+  }
+
+  getHeaders() {
+    return this.headers;
+  }
+
+  get headers() {
+    const memo = this._memo ?? remember(this);
+    return (memo.headers ??= incoming(live(native.headers(this._slot, this._gen), 'the headers')));
+  }
+
+  get cookies() {
+    const memo = this._memo ?? remember(this);
+    return (memo.cookies ??= cookies(this.headers.cookie ?? null));
+  }
+
+  getBodySize() {
+    const memo = this._memo ?? remember(this);
+    return (memo.bodySize ??= live(native.bodySize(this._slot, this._gen), 'the body size'));
+  }
+
+  hasBody() {
+    return this.getBodySize() > 0;
+  }
+
+  getBodyString() {
+    const memo = this._memo ?? remember(this);
+    return (memo.bodyString ??= live(native.bodyString(this._slot, this._gen), 'the body'));
+  }
+
+  /** A copy that belongs to the caller; each call makes one. */
+  getBodyBuffer() {
+    const fresh = native.bodyBuffer(this._slot, this._gen);
+    const memo = this._memo ?? remember(this);
+    if (fresh === undefined) return Buffer.from(live(memo.bodyBuffer, 'the body'));
+    memo.bodyBuffer ??= fresh;
+    return fresh;
+  }
+
+  getBodyJson() {
+    const memo = this._memo ?? remember(this);
+    if (memo.json === undefined) memo.json = parsed(this.getBodyString());
+    return memo.json.value;
+  }
+
+  async text() {
+    return withoutBom(this.getBodyString());
+  }
+
+  async json() {
+    const memo = this._memo ?? remember(this);
+    if (memo.json === undefined) memo.json = parsed(this.getBodyString());
+    if (memo.json.error !== undefined) throw errors.bodyNotJson(memo.json.error);
+    return memo.json.value;
+  }
+
+  async bytes() {
+    return this.getBodyBuffer();
+  }
+
+  form() {
+    return this.getFormDataAsync();
+  }
+
+  getFormData() {
+    const memo = this._memo ?? remember(this);
+    const form = forms.read(this, memo);
+    if (memo.temporary !== undefined) keepUntilSent(this, memo);
+    return form;
+  }
+
+  async getFormDataAsync() {
+    const memo = this._memo ?? remember(this);
+    const form = await forms.readAsync(this, memo);
+    if (memo.temporary !== undefined) keepUntilSent(this, memo);
+    return form;
+  }
+
+  getFormValue(key) {
+    return valueOf(this.getFormData(), key);
+  }
+
+  getFormValueAsync(key) {
+    return this.getFormDataAsync().then((form) => valueOf(form, key));
+  }
+
+  get id() {
+    const memo = this._memo ?? remember(this);
+    return (memo.id ??= live(native.requestId(this._slot, this._gen), 'the id'));
+  }
+
+  get ip() {
+    const memo = this._memo ?? remember(this);
+    return (memo.ip ??= live(native.remoteAddress(this._slot, this._gen), 'the address'));
+  }
+
+  get protocol() {
+    return 'http';
+  }
+
+  get host() {
+    return this.getHeader('host') ?? '';
+  }
+
+  get auth() {
+    return null;
+  }
+
+  get body() {
+    throw errors.notSupported('req.body as a stream');
+  }
+
+  sse() {
+    throw errors.notSupported('req.sse()');
+  }
+
+  get signal() {
+    const memo = this._memo ?? remember(this);
+    return (memo.abort ??= watch(this)).signal;
+  }
+
+  /** Work that goes on after the response: its failure is logged, a stop waits for it. */
+  waitUntil(promise) {
+    background.add(promise, this._route);
+  }
+
+  // ---- answering
+
+  setStatusCode(status) {
+    if (this._sent || !Number.isInteger(status) || status < 200 || status > 999) return false;
+    this._status = status;
+    return true;
+  }
+
+  addHeader(name, value) {
+    if (this._sent) throw errors.responseSent();
+    (this._headers ??= new ResponseHeaders()).add(name, value);
+  }
+
+  sendText(text) {
+    if (typeof text !== 'string') throw errors.invalidArgument('sendText takes a string');
+    answer(this, this._status || 200, TEXT, text);
+  }
+
+  sendJson(json) {
+    if (typeof json !== 'string') throw errors.invalidArgument('sendJson takes JSON text; sendObject takes a value');
+    answer(this, this._status || 200, JSON_TEXT, json);
+  }
+
+  sendObject(value) {
+    answer(this, this._status || 200, JSON_TEXT, JSON.stringify(value) ?? 'null');
+  }
+
+  sendEmpty() {
+    answer(this, this._status || 200, NONE, undefined);
+  }
+
+  sendError(message = 'Internal Server Error') {
+    answer(this, this._status >= 400 ? this._status : 500, TEXT, String(message ?? 'Internal Server Error'));
+  }
+}
+
+/** The form of a method that returns a promise and never throws. */
+function promised(method) {
+  return function (a, b) {
+    try {
+      const value = method.call(this, a, b);
+      return value === undefined ? DONE : Promise.resolve(value);
+    } catch (err) {
+      return Promise.reject(err);
+    }
+  };
+}
+for (const name of ['sendText', 'sendJson', 'sendObject', 'sendEmpty', 'sendError', 'setStatusCode', 'addHeader']) {
+  const value = promised(Request.prototype[name]);
+  Object.defineProperty(value, 'name', { value: `${name}Async` });
+  Object.defineProperty(Request.prototype, `${name}Async`, { value, writable: true, configurable: true });
+}
+
+/** Every answer of a handler goes through here, once per request.  A stale request makes native.send return false and
+ *  count a late send; the handler is none the wiser. */
+function answer(req, status, content, body) {
+  if (req._sent) throw errors.responseSent();
+  const memo = req._memo;
+  if (req._headers === null && (memo === null || memo.id === undefined)) {
+    native.send(req._slot, req._gen, status, content, body);
+  } else {
+    const headers = req._headers ?? new ResponseHeaders();
+    if (memo !== null && memo.id !== undefined && headers.find('x-request-id') < 0) headers.add('x-request-id', memo.id);
+    native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
+  }
+  req._sent = true;
+  if (memo !== null) end(req, memo);
+}
+
+/** The server's own error answer instead of one by the handler. */
+function refuse(req, status, message, limit) {
+  native.fail(req._slot, req._gen, status, message, limit);
+  req._sent = true;
+  if (req._memo !== null) end(req, req._memo);
+}
+
+function end(req, memo) {
+  if (memo.abort !== undefined || memo.temporary !== undefined) {
+    if (watched.get(req._slot) === req) watched.delete(req._slot);
+    forms.release(memo);
+  }
+}
+
+/** From native code: a watched request is over before its answer; 0 = answered 504 by the server, 1 = the client has
+ *  gone and the handler may still send, to nowhere. */
+function gone(slot, gen, why) {
+  const req = watched.get(slot);
+  if (req === undefined || req._gen !== gen) return;
+  if (why === 0) {
+    watched.delete(slot);
+    forms.release(req._memo);
+  }
+  req._memo.abort?.abort(why === 0 ? timedOut() : new DOMException('the client has gone', 'AbortError'));
+}
+
+const timedOut = () => new DOMException('the handler did not answer within its timeout', 'TimeoutError');
+
+function watch(req) {
+  const controller = new AbortController();
+  if (req._sent) return controller;
+  if (native.alive(req._slot, req._gen)) observe(req);
+  else controller.abort(timedOut()); // only a timeout ends a request that was not answered
+  return controller;
+}
+
+function observe(req) {
+  watched.set(req._slot, req);
+  native.watch(req._slot, req._gen);
+}
+
+/** Temporary files live until the answer, or until the server has given it. */
+function keepUntilSent(req, memo) {
+  if (req._sent || !native.alive(req._slot, req._gen)) forms.release(memo);
+  else if (watched.get(req._slot) !== req) observe(req);
+}
+
+function remember(req) {
+  return (req._memo = new Memo());
+}
+
+function live(value, what) {
+  if (value === undefined) throw errors.requestEnded(what);
+  return value;
+}
+
+function namesOf(route) {
+  return (route.names ??= native.paramNames(route.id));
+}
+
+function paramValues(req) {
+  const memo = req._memo ?? remember(req);
+  return (memo.values ??= live(native.params(req._slot, req._gen), 'the parameters'));
+}
+
+function named(target, names, values) {
+  for (let i = 0; i < names.length; i++) own(target, names[i], values[i]);
+  return target;
+}
+
+function lastOfEach(pairs) {
+  const all = {};
+  for (let i = 0; i < pairs.length; i += 2) own(all, pairs[i], pairs[i + 1]);
+  return all;
+}
+
+function collect(pairs) {
+  const all = Object.create(null);
+  for (let i = 0; i < pairs.length; i += 2) {
+    const before = all[pairs[i]];
+    if (before === undefined) all[pairs[i]] = pairs[i + 1];
+    else if (typeof before === 'string') all[pairs[i]] = [before, pairs[i + 1]];
+    else before.push(pairs[i + 1]);
+  }
+  return all;
+}
+
+function findName(flat, name) {
+  for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return i;
+  return -1;
+}
+
+function headerReadBefore(memo, lower) {
+  const at = memo.read === undefined ? -1 : findName(memo.read, lower);
+  if (at >= 0) return memo.read[at + 1];
+  const all = live(memo.headers, `header ${lower}`);
+  const value = Object.hasOwn(all, lower) ? all[lower] : null;
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function withoutBom(text) {
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
+
+function parsed(text) {
+  if (text === '') return { value: null, error: 'it is empty' };
+  try {
+    return { value: JSON.parse(withoutBom(text)), error: undefined };
+  } catch (err) {
+    return { value: null, error: err.message };
+  }
+}
+
+function valueOf(form, key) {
+  return Object.hasOwn(form, key) ? form[key] : null;
+}
+
+module.exports = { Request, answer, refuse, gone, NONE, TEXT, JSON_TEXT, BYTES };
