@@ -1,8 +1,8 @@
 /* config/manifest.h - actix.yaml, decoded and validated.
- * Four steps that never mix: YAML -> tree with line:column (yaml_tree.c), overlay and interpolation (overlay.c),
- * table-driven decode into these structs (decode.c, tables.c), validation across keys (validate.c).  Nothing here opens
- * a socket, starts a process or prints.
- * Thread: none; the result is read-only after loading.  All strings are OWNED by the manifest's arena. */
+ * Four steps that never mix: YAML -> tree with line:column (yaml_tree.c), overlay and interpolation
+ * (overlay.c), table-driven decode into these structs (decode.c, tables.c), validation across keys
+ * (validate.c).  Nothing here opens a socket, starts a process or prints. Thread: none; the result is
+ * read-only after loading.  All strings are OWNED by the manifest's arena. */
 #ifndef AX_CONFIG_MANIFEST_H
 #define AX_CONFIG_MANIFEST_H
 
@@ -41,8 +41,8 @@ struct ax_strings {
 enum ax_listen_kind { AX_LISTEN_TCP, AX_LISTEN_UNIX };
 struct ax_listen {
     enum ax_listen_kind kind;
-    char *host;     /* TCP: numeric address, "localhost" (both families) or "*" (all addresses); no brackets */
-    unsigned port;  /* TCP: 0 picks a free one */
+    char *host;    /* TCP: numeric address, "localhost" (both families) or "*" (all addresses); no brackets */
+    unsigned port; /* TCP: 0 picks a free one */
     bool port_only; /* written as PORT alone: loopback, but all addresses inside a container */
     char *path;     /* UNIX: as written, relative to the manifest's folder */
     int mode;       /* UNIX: permission bits, -1 = not given */
@@ -62,8 +62,8 @@ enum ax_health { AX_HEALTH_LIVE, AX_HEALTH_READY };
 /* One (method, pattern).  A manifest path with METHOD keys makes several. */
 struct ax_manifest_route {
     char *pattern;
-    char *method;            /* "GET" ... or "ANY"; for a module string (or `handler:`) "ANY" too, see by_exports */
-    bool by_exports;         /* a module for the whole path: it may export GET, POST, ... (contract 2, "A route") */
+    char *method;    /* "GET" ... or "ANY"; for a module string (or `handler:`) "ANY" too, see by_exports */
+    bool by_exports; /* a module for the whole path: it may export GET, POST, ... (contract 2, "A route") */
     enum ax_route_kind kind;
     char *module;            /* HANDLER: file relative to the manifest's folder, without #export */
     char *export_name;       /* HANDLER: what stood behind '#'; NULL = METHOD's export, else default */
@@ -116,7 +116,8 @@ struct ax_manifest {
         struct ax_strings node_options;
     } server;
     struct { /* bytes or counts; heap and memory: AX_AUTO, AX_OFF or bytes */
-        int64_t header, header_count, uri, body, body_memory, body_rate, connections, inflight, pipeline, heap, memory;
+        int64_t header, header_count, uri, body, body_memory, body_rate, connections, inflight, pipeline,
+            heap, memory;
     } limits;
     struct { /* microseconds or AX_OFF */
         int64_t header, body, handler, stall, keep_alive, send, startup, shutdown, lame_duck, drain;
@@ -142,10 +143,12 @@ struct ax_manifest {
     struct ax_pairs errors; /* "404" or "5xx" -> file */
     struct ax_module *modules;
     size_t nmodules;
-    struct ax_pairs env; /* as written, interpolated */
+    struct ax_pairs env;    /* as written, interpolated */
+    struct ax_pairs dotenv; /* .env beside the first file; see ax_manifest_dotenv */
     struct ax_manifest_route *routes;
     size_t nroutes;
 
+    int version;               /* of the format: 1 */
     struct ax_mf_arena *arena; /* OWNED */
 };
 
@@ -157,22 +160,31 @@ struct ax_problem {
 struct ax_problems {
     struct ax_problem *v;
     size_t n, cap;
-    size_t errors; /* how many of them are no warnings */
+    size_t errors;             /* how many of them are no warnings */
+    bool failed;               /* a problem could not be stored: out of memory */
     struct ax_mf_arena *arena; /* OWNED: file names */
 };
 void ax_problems_fini(struct ax_problems *p);
 
+/* Memory for what the functions below make: strings live until it is freed.  NULL = out of memory. */
+struct ax_mf_arena *ax_mf_arena_new(void);
+void ax_mf_arena_free(struct ax_mf_arena *a); /* NULL is fine */
+
 struct ax_manifest_input {
     const char *const *files; /* -c FILE...; laid over each other in this order; NULL = discovery */
     size_t nfiles;
-    /* Looks a name up for ${NAME}; NULL = unset.  The loader asks it first and .env (beside the first file) second. */
+    /* Looks a name up for ${NAME}; NULL = unset.  The loader asks it first and .env (beside the first file)
+     * second. */
     const char *(*getenv)(const char *name, void *ctx);
     void *ctx;
 };
 
-/* Loads, decodes, validates.  Returns 0 with *ret filled (warnings may be in *problems), or -code with *problems
- * holding every error found.  *ret is OWNED by the caller: ax_manifest_free. */
-int ax_manifest_load(const struct ax_manifest_input *in, struct ax_manifest **ret, struct ax_problems *problems);
+/* Loads, decodes, validates.  *problems starts as {0}.  Returns 0 with *ret filled (warnings may be in
+ * *problems), or -code (the first error's) with *problems holding every error found; only -AX_E_NOMEM may
+ * come without one. Places: a wrong value at the value; an unknown, repeated or not yet supported key at the
+ * key. *ret is OWNED by the caller: ax_manifest_free. */
+int ax_manifest_load(const struct ax_manifest_input *in, struct ax_manifest **ret,
+                     struct ax_problems *problems);
 void ax_manifest_free(struct ax_manifest *m); /* NULL is fine */
 
 /* .env in the grammar of Node's --env-file, beside the manifest; no file is no error. */
@@ -180,8 +192,10 @@ int ax_dotenv_load(const char *file, struct ax_pairs *ret, struct ax_mf_arena *a
 /* The .env that ax_manifest_load read; BORROWED. */
 const struct ax_pairs *ax_manifest_dotenv(const struct ax_manifest *m);
 
-/* One address as --listen, PORT or the manifest would write it: "3001", "HOST:PORT", "[V6]:PORT", "unix:PATH". */
-int ax_listen_parse(const char *text, struct ax_listen *ret, struct ax_mf_arena *arena, struct ax_err *reterr);
+/* One address as --listen, PORT or the manifest would write it: "3001", "HOST:PORT", "[V6]:PORT",
+ * "unix:PATH". */
+int ax_listen_parse(const char *text, struct ax_listen *ret, struct ax_mf_arena *arena,
+                    struct ax_err *reterr);
 /* "250ms", "1h", "off" (-> AX_OFF when allowed), 0; and "16KiB", "10MB", 1024.  The whole text must match. */
 int ax_duration_parse(const char *text, bool may_off, int64_t *ret_us, struct ax_err *reterr);
 int ax_size_parse(const char *text, bool may_off, int64_t *ret_bytes, struct ax_err *reterr);

@@ -1,0 +1,218 @@
+#include "config/validate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "config/mf_arena.h"
+#include "config/mf_file.h"
+#include "config/mf_pattern.h"
+#include "config/problems.h"
+
+/* Value of section.key, NULL when the file does not give it. */
+static const struct ax_node *given(const struct ax_mf *d, const char *section, const char *key)
+{
+    const struct ax_node *s = ax_node_get(d->root, section);
+
+    return s ? ax_node_get(s, key) : NULL;
+}
+
+/* The place of the one of two keys that is there. */
+static const struct ax_place *either(const struct ax_mf *d, const char *section, const char *a, const char *b)
+{
+    const struct ax_node *n = given(d, section, a);
+
+    if (!n)
+        n = given(d, section, b);
+    return n ? &n->at : &d->root->at;
+}
+
+/* ---- keys */
+
+static void check_server(struct ax_mf *d)
+{
+    struct ax_manifest *m = d->m;
+
+    m->server.state_given = given(d, "server", "state") != NULL;
+    if (m->server.workers != AX_AUTO && m->server.min_ready > m->server.workers)
+        ax_problem(d->p, AX_E_RANGE, either(d, "server", "min_ready", "workers"),
+                   "server.min_ready is %d, more than server.workers, %d", m->server.min_ready,
+                   m->server.workers);
+}
+
+static void check_limits(struct ax_mf *d)
+{
+    const struct ax_manifest *m = d->m;
+
+    if (m->limits.uri > m->limits.header)
+        ax_problem_warn(
+            d->p, either(d, "limits", "uri", "header"),
+            "limits.uri is larger than limits.header, which holds the whole head: it is never reached");
+    if (m->limits.body > m->limits.body_memory)
+        ax_problem(d->p, AX_E_RANGE, either(d, "limits", "body", "body_memory"),
+                   "limits.body is larger than limits.body_memory: no such body could be buffered");
+    for (size_t i = 0; i < m->nroutes; i++)
+        if (m->routes[i].body_max > m->limits.body_memory && m->routes[i].body_max != m->limits.body)
+            ax_problem(d->p, AX_E_RANGE, &m->routes[i].at,
+                       "%.100s %s: body is larger than limits.body_memory: no such body could be buffered",
+                       m->routes[i].pattern, m->routes[i].method);
+}
+
+/* `stall` follows `handler`; where that is off, JavaScript still has its own default. */
+static void check_timeouts(struct ax_mf *d)
+{
+    struct ax_manifest *m = d->m;
+    const struct ax_node *stall = given(d, "timeouts", "stall");
+    int64_t handler = m->timeouts.handler;
+
+    if (m->timeouts.lame_duck == AX_OFF)
+        m->timeouts.lame_duck = 0;
+    if (!stall && handler != AX_OFF)
+        m->timeouts.stall = handler;
+    else if (stall && stall->kind != AX_NODE_BAD && m->timeouts.stall != handler)
+        ax_problem(d->p, AX_E_UNSUPPORTED, &stall->key->at,
+                   "timeouts.stall: not supported yet; the only value is that of timeouts.handler");
+}
+
+/* ---- routes */
+
+struct entry {
+    const char *shape;
+    const struct ax_manifest_route *route;
+};
+
+static int by_shape(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int c = strcmp(x->shape, y->shape);
+
+    if (c == 0)
+        c = strcmp(x->route->method, y->route->method);
+    if (c == 0)
+        c = x->route < y->route ? -1 : 1;
+    return c;
+}
+
+static bool same_method(const struct entry *a, const struct entry *b)
+{
+    return strcmp(a->shape, b->shape) == 0 && strcmp(a->route->method, b->route->method) == 0;
+}
+
+static void report_twins(struct ax_mf *d, const struct entry *first, const struct entry *second)
+{
+    const struct ax_manifest_route *a = first->route, *b = second->route;
+
+    if (strcmp(a->pattern, b->pattern) == 0)
+        ax_problem(d->p, AX_E_DUPLICATE, &b->path_at, "%s %.120s is given twice, first in line %u", b->method,
+                   b->pattern, a->path_at.line);
+    else
+        ax_problem(d->p, AX_E_DUPLICATE, &b->path_at, "%s %.120s answers the same paths as %.120s in line %u",
+                   b->method, b->pattern, a->pattern, a->path_at.line);
+}
+
+/* e[0..n) are the routes of one shape: an ANY beside all seven methods has nothing left. */
+static void check_any(struct ax_mf *d, const struct entry *e, size_t n)
+{
+    size_t methods = 0;
+    const struct ax_manifest_route *any = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(e[i].route->method, "ANY") == 0)
+            any = e[i].route;
+        else if (i == 0 || !same_method(&e[i - 1], &e[i]))
+            methods++;
+    }
+    size_t all = 0;
+    while (ax_method_names[all + 1])
+        all++;
+    if (any && methods == all)
+        ax_problem_warn(d->p, &any->at, "ANY of %.120s never answers: every method has its own handler",
+                        any->pattern);
+}
+
+static char *shape_of(struct ax_mf *d, const struct ax_manifest_route *r)
+{
+    char *shape = r->pattern ? ax_mf_alloc(d->tmp, strlen(r->pattern) + 1) : NULL;
+
+    if (!shape || !r->method)
+        return NULL;
+    if (ax_mf_pattern_shape(r->pattern, shape, NULL) < 0)
+        return ax_mf_strdup(d->tmp,
+                            r->pattern); /* reported already; two of the same text are one key's values */
+    size_t n = strlen(shape);
+    if (d->m->server.trailing_slash == AX_TRAILING_IGNORE && n > 1 && shape[n - 1] == '/')
+        shape[n - 1] = '\0';
+    return shape;
+}
+
+static void check_shapes(struct ax_mf *d)
+{
+    size_t n = d->m->nroutes;
+    struct entry *e = ax_mf_alloc(d->tmp, n * sizeof *e);
+
+    for (size_t i = 0; e && i < n; i++) {
+        e[i] = (struct entry){.shape = shape_of(d, &d->m->routes[i]), .route = &d->m->routes[i]};
+        if (!e[i].shape)
+            return;
+    }
+    if (!e || n == 0)
+        return;
+    qsort(e, n, sizeof *e, by_shape);
+    size_t first = 0;
+    for (size_t i = 1; i <= n; i++) {
+        if (i < n && same_method(&e[i - 1], &e[i]))
+            report_twins(d, &e[i - 1], &e[i]);
+        if (i == n || strcmp(e[first].shape, e[i].shape) != 0) {
+            check_any(d, e + first, i - first);
+            first = i;
+        }
+    }
+}
+
+/* ---- files */
+
+static void check_module(struct ax_mf *d, const char *file, const struct ax_place *at)
+{
+    char *full = ax_file_join(d->tmp, d->m->root, file);
+    int why = full ? ax_file_check(full) : 0;
+
+    if (why == 0)
+        return;
+    if (why != ENOENT && why != ENOTDIR) {
+        ax_problem(d->p, AX_E_SYS, at, "%.150s: %s", file, why == EISDIR ? "is no file" : strerror(why));
+        return;
+    }
+    const char *near = ax_file_nearest(d->tmp, d->m->root, file);
+    if (near)
+        ax_problem(d->p, AX_E_MISSING, at, "no file %.150s, did you mean %.150s?", file, near);
+    else
+        ax_problem(d->p, AX_E_MISSING, at, "no file %.150s in %.150s", file, d->m->root);
+}
+
+static void check_files(struct ax_mf *d)
+{
+    for (size_t i = 0; i < d->m->nmodules; i++)
+        check_module(d, d->m->modules[i].file, &d->m->modules[i].at);
+    for (size_t i = 0; i < d->m->nroutes; i++)
+        if (d->m->routes[i].module)
+            check_module(d, d->m->routes[i].module, &d->m->routes[i].at);
+}
+
+static void check_empty(struct ax_mf *d)
+{
+    bool written = d->routes && d->routes->kind != AX_NODE_BAD && d->routes->count;
+
+    if (d->m->nroutes == 0 && d->m->nmodules == 0 && !written && d->p->errors == 0)
+        ax_problem_warn(d->p, &d->root->at, "no routes and no modules: every request is answered 404");
+}
+
+void ax_validate(struct ax_mf *d)
+{
+    check_server(d);
+    check_limits(d);
+    check_timeouts(d);
+    check_shapes(d);
+    check_files(d);
+    check_empty(d);
+}
