@@ -16,8 +16,9 @@ struct head_run {
     struct ax_arena *arena;
     struct ax_head *head;
     struct ax_refusal *why;
-    const char *name, *value; /* of the field being read; NULL until its first byte */
-    size_t name_n, value_n;
+    const char *end;          /* of the head, its last CRLFCRLF included */
+    const char *name;         /* of the field being read; NULL before the first */
+    size_t name_n;
     unsigned cap, max;
     bool complete;
 };
@@ -31,6 +32,11 @@ static bool refuse(struct ax_refusal *why, unsigned status, const char *limit, c
 static bool grow(struct head_run *r)
 {
     unsigned cap = r->cap ? r->cap * 2 : FIELDS_FIRST;
+
+    if (r->cap >= r->max)
+        return refuse(r->why, 431, "limits.header_count", "too many header fields");
+    if (cap > r->max)
+        cap = r->max;
     struct ax_field *f = ax_arena_alloc(r->arena, cap * sizeof *f);
 
     if (!f)
@@ -42,46 +48,37 @@ static bool grow(struct head_run *r)
     return true;
 }
 
+/* The field whose name came last ends at `end`, before its CRLF.  Its value is what is between, trimmed: lines and
+ * colons are where ax_head_scan found them, so llhttp need not report values. */
+static int store(struct head_run *r, const char *end)
+{
+    struct ax_head *h = r->head;
+    const char *v = r->name + r->name_n + 1;
+
+    if (AX_UNLIKELY(v > end || v[-1] != ':'))
+        return HPE_USER;
+    if (AX_UNLIKELY(h->nfields == r->cap) && !grow(r))
+        return HPE_USER;
+    while (v < end && (*v == ' ' || *v == '\t'))
+        v++;
+    while (v < end && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    h->fields[h->nfields++] = (struct ax_field){
+        {(uint16_t)(r->name - r->base), (uint16_t)r->name_n},
+        {(uint16_t)(v - r->base), (uint16_t)(end - v)},
+    };
+    return 0;
+}
+
+/* One call a field: the name is in one piece, since the bytes are. */
 static int on_name(llhttp_t *p, const char *at, size_t n)
 {
     struct head_run *r = p->data;
+    int rc = r->name ? store(r, at - 2) : 0;
 
-    if (!r->name)
-        r->name = at;
-    r->name_n = (size_t)(at + n - r->name);
-    return 0;
-}
-
-static int on_value(llhttp_t *p, const char *at, size_t n)
-{
-    struct head_run *r = p->data;
-
-    if (!r->value)
-        r->value = at;
-    r->value_n = (size_t)(at + n - r->value);
-    return 0;
-}
-
-static int on_field_complete(llhttp_t *p)
-{
-    struct head_run *r = p->data;
-    struct ax_head *h = r->head;
-
-    if (h->nfields >= r->max) {
-        refuse(r->why, 431, "limits.header_count", "too many header fields");
-        return HPE_USER;
-    }
-    if (h->nfields == r->cap && !grow(r))
-        return HPE_USER;
-    struct ax_str v = ax_str_trim((struct ax_str){r->value, r->value_n});
-    const char *at = v.n ? v.p : r->name;
-    h->fields[h->nfields++] = (struct ax_field){
-        {(uint16_t)(r->name - r->base), (uint16_t)r->name_n},
-        {(uint16_t)(at - r->base), (uint16_t)v.n},
-    };
-    r->name = r->value = NULL;
-    r->name_n = r->value_n = 0;
-    return 0;
+    r->name = at;
+    r->name_n = n;
+    return rc;
 }
 
 /* 1 makes llhttp end the message here: bodies are read by body.c. */
@@ -89,14 +86,14 @@ static int on_head_complete(llhttp_t *p)
 {
     struct head_run *r = p->data;
 
+    if (r->name && store(r, r->end - 4) != 0)
+        return -1;
     r->complete = true;
     return 1;
 }
 
 static const llhttp_settings_t head_settings = {
     .on_header_field = on_name,
-    .on_header_value = on_value,
-    .on_header_value_complete = on_field_complete,
     .on_headers_complete = on_head_complete,
 };
 
@@ -125,7 +122,7 @@ static llhttp_errno_t execute(llhttp_t *p, const char *copy, size_t n, struct ax
 bool ax_parser_head(const char *copy, size_t n, unsigned max_fields, struct ax_arena *a, struct ax_head *ret,
                     struct ax_refusal *ret_why)
 {
-    struct head_run r = {.base = copy, .arena = a, .head = ret, .why = ret_why, .max = max_fields};
+    struct head_run r = {.base = copy, .end = copy + n, .arena = a, .head = ret, .why = ret_why, .max = max_fields};
     llhttp_t p;
 
     ret->fields = NULL;
