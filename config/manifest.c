@@ -192,7 +192,7 @@ int ax_manifest_load(const struct ax_manifest_input *in, struct ax_manifest **re
     ax_problems_sort(problems, files, n);
     if (rc != -AX_E_NOMEM && problems->errors)
         rc = first_error(problems);
-    if (rc < 0)
+    if (rc < 0 && !(in->keep_broken && d.root && rc != -AX_E_NOMEM))
         ax_manifest_free(d.m);
     else
         *ret = d.m;
