@@ -18,16 +18,33 @@ static const char *environment(const char *name, void *ctx)
     return getenv(name);
 }
 
-int ax_app_read(const struct ax_args *args, struct ax_app *ret)
+static int read_app(const struct ax_args *args, bool keep_broken, struct ax_app *ret)
 {
     *ret = (struct ax_app){0};
     ret->nfiles = ax_args_list(args, "config", ret->files, AX_APP_FILES, &ret->store);
     if (ret->nfiles > AX_APP_FILES)
         return ax_usage(args, "at most %d manifests can be laid over each other (found %zu)", AX_APP_FILES,
                         ret->nfiles);
-    struct ax_manifest_input in = {
-        .files = ret->nfiles ? ret->files : NULL, .nfiles = ret->nfiles, .getenv = environment};
-    return ax_manifest_load(&in, &ret->manifest, &ret->problems) == 0 ? AX_EXIT_OK : AX_EXIT_MANIFEST;
+    struct ax_manifest_input in = {.files = ret->nfiles ? ret->files : NULL,
+                                   .nfiles = ret->nfiles,
+                                   .getenv = environment,
+                                   .keep_broken = keep_broken};
+    int rc = ax_manifest_load(&in, &ret->manifest, &ret->problems);
+    if (rc < 0 && ret->problems.errors == 0) { /* only memory runs out without telling */
+        ax_say("%s", ax_code_text((enum ax_code) - rc));
+        return AX_EXIT_FAILED;
+    }
+    return rc == 0 ? AX_EXIT_OK : AX_EXIT_MANIFEST;
+}
+
+int ax_app_read(const struct ax_args *args, struct ax_app *ret)
+{
+    return read_app(args, false, ret);
+}
+
+int ax_app_read_broken(const struct ax_args *args, struct ax_app *ret)
+{
+    return read_app(args, true, ret);
 }
 
 int ax_app_load(const struct ax_args *args, struct ax_app *ret)

@@ -23,6 +23,9 @@ struct ax_app {
 /* Loads the manifest of -c, ACTIX_CONFIG or discovery; ${NAME} sees the environment, then .env.  Prints
  * nothing. 0, or an exit code with the reasons in ret->problems.  *ret wants ax_app_fini in both cases. */
 int ax_app_read(const struct ax_args *args, struct ax_app *ret);
+/* As ax_app_read, but a manifest with errors is there too, as far as it could be read: for `check`, which
+ * loads its handlers to find their errors in the same run.  Nothing else may be done with it. */
+int ax_app_read_broken(const struct ax_args *args, struct ax_app *ret);
 /* ax_app_read, with every problem printed on stderr: what `serve`, `status` and `stop` call. */
 int ax_app_load(const struct ax_args *args, struct ax_app *ret);
 void ax_app_fini(struct ax_app *app);

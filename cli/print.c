@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/assert.h"
+#include "config/manifest.h"
 
 enum { CELL_MAX = 4096 };
 
@@ -204,6 +206,30 @@ const char *ax_short_bytes(char out[AX_SHORT_MAX], uint64_t bytes)
     for (; v >= 1023.95 && u < 6; u++)
         v /= 1024;
     snprintf(out, AX_SHORT_MAX, "%.*f%s", u ? 1 : 0, v, units[u]);
+    return out;
+}
+
+const char *ax_short_duration(char out[AX_SHORT_MAX], int64_t us)
+{
+    static const struct {
+        const char *unit;
+        int64_t us;
+    } units[] = {{"d", INT64_C(86400000000)},
+                 {"h", INT64_C(3600000000)},
+                 {"m", 60000000},
+                 {"s", 1000000},
+                 {"ms", 1000}};
+
+    if (us == AX_OFF) {
+        snprintf(out, AX_SHORT_MAX, "off");
+        return out;
+    }
+    for (size_t i = 0; i < AX_COUNT(units); i++)
+        if (us && us % units[i].us == 0) {
+            snprintf(out, AX_SHORT_MAX, "%lld%s", (long long)(us / units[i].us), units[i].unit);
+            return out;
+        }
+    snprintf(out, AX_SHORT_MAX, us ? "%lldus" : "%lld", (long long)us);
     return out;
 }
 

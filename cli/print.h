@@ -42,7 +42,9 @@ int ax_table_print(struct ax_table *t, const struct ax_args *a);
 enum { AX_SHORT_MAX = 32 };
 const char *ax_short_us(char out[AX_SHORT_MAX], uint64_t us);       /* 0us 850us 1.25ms 12.5ms 2.50s 3m20s */
 const char *ax_short_bytes(char out[AX_SHORT_MAX], uint64_t bytes); /* 512B 1.5KiB 12.3MiB */
-const char *ax_short_count(char out[AX_SHORT_MAX], uint64_t n);     /* 1,234,567 */
+/* As the manifest would write it, exactly: "10s", "250ms", "1m30s" is "90s"; AX_OFF is "off". */
+const char *ax_short_duration(char out[AX_SHORT_MAX], int64_t us);
+const char *ax_short_count(char out[AX_SHORT_MAX], uint64_t n); /* 1,234,567 */
 
 /* Flushes stdout; a full disk or a closed pipe is a failure, said on stderr.  Returns `code` or
  * AX_EXIT_FAILED. */
