@@ -16,7 +16,7 @@ struct ax_store;
 struct ax_store_options {
     const char *path;      /* NULL = in memory */
     int64_t retention_us;  /* INT64_MAX = for ever */
-    int64_t max_bytes;     /* INT64_MAX = no ceiling */
+    int64_t max_bytes;     /* INT64_MAX = no ceiling; less than 256 KiB counts as 256 KiB */
 };
 
 /* ---- writer: one thread (the caller's) owns the handle */
@@ -49,17 +49,19 @@ int ax_store_event(struct ax_store *st, ax_wall now, const char *kind, const cha
 int ax_store_fold(struct ax_store *st, ax_wall now, struct ax_err *reterr);
 
 /* ---- reader: any process that may read the file, whether or not the server runs */
+enum ax_stats_by { AX_BY_ROUTE, AX_BY_STATUS, AX_BY_TIME, AX_BY_WORKER };
 struct ax_stats_query {
     const char *path;
-    int64_t since_us, until_us;     /* wall clock, us */
+    int64_t since_us, until_us;     /* wall clock, us; since <= 0 = from the first row on */
     const char *route;              /* NULL = all; else the pattern, or "METHOD pattern" */
-    enum { AX_BY_ROUTE, AX_BY_STATUS, AX_BY_TIME, AX_BY_WORKER } by;
+    enum ax_stats_by by;
 };
 struct ax_stats_latency {
     uint64_t mean, p50, p90, p99, max; /* us */
 };
 struct ax_stats_row {
-    char *key;               /* BY_STATUS "2xx", BY_TIME RFC 3339 start, BY_WORKER number or "-" (folded); else NULL */
+    /* BY_STATUS "2xx" ("other": none or beyond 599), BY_TIME RFC 3339 start, BY_WORKER number or "-" (folded) */
+    char *key;                        /* NULL BY_ROUTE */
     char *method, *pattern, *handler; /* BY_ROUTE; "(none)" for no route */
     uint64_t requests, errors, status[AX_STATUS_CLASSES], bytes_in, bytes_out;
     double rps;
