@@ -1,0 +1,164 @@
+'use strict';
+// A worker thread: prepares its environment, loads the handlers, serves until it is told to stop or something in it fails
+// beyond repair.  Talks to the engine's main thread (engine.js):
+//   to it    { type: 'loaded' } | { type: 'ready' } | { type: 'failed', errors } | { type: 'fatal', text }
+//   from it  { type: 'lame_duck' } | { type: 'stop', reason }
+const { parentPort, workerData } = require('node:worker_threads');
+
+const { engine, id, plan } = workerData;
+const MICROSECONDS_PER_MS = 1000;
+const ERROR = 0;
+const INFO = 2;
+
+// ---- before user code: nothing of ours may be seen by it, and nothing of its may be missed
+process.argv = [process.execPath, plan.manifest];
+require('./print').install();
+const native = require('./native');
+const isolate = require('./isolate');
+isolate.install(native.renewContext);
+require('./resolve').install();
+const registry = require('./registry');
+const { makeDispatch, gone } = require('./dispatch');
+const { background } = require('./background');
+const { load } = require('./loader');
+
+registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: 'thread' });
+registry.setServing({ url: plan.listen[0]?.url ?? '', log: (message) => native.log(INFO, message) });
+
+const state = { serving: false, ending: false, routes: [] };
+
+process.on('uncaughtException', uncaught);
+process.on('unhandledRejection', rejected);
+parentPort.on('message', (message) => {
+  if (message.type === 'lame_duck') {
+    if (state.serving && !state.ending) native.workerLameDuck();
+  } else if (message.type === 'stop') end(message.reason, Infinity);
+});
+start().catch((err) => failStart([{ message: lineOf(err) }]));
+
+// ---- start
+
+async function start() {
+  const { errors, routes } = await load(plan);
+  if (errors.length > 0) return failStart(errors);
+  registry.freeze();
+  state.routes = routes;
+  const wrong = newWorker(routes);
+  if (wrong !== undefined) return failStart([wrong]);
+  for (const hook of registry.hooks().start) {
+    try {
+      await hook();
+    } catch (err) {
+      return failStart([{ message: `an onStart hook failed: ${lineOf(err)}` }]);
+    }
+  }
+  if (state.ending) return undefined;
+  state.serving = true;
+  native.workerReady();
+  return parentPort.postMessage({ type: 'ready' });
+}
+
+/** The native worker; what is wrong with the routes as { at, message }. */
+function newWorker(routes) {
+  const batch = new Uint32Array(8 + 3 * plan.settings.batch);
+  const records = routes.map(record);
+  const dispatch = makeDispatch(native, batch, records);
+  try {
+    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), batch, dispatch, gone });
+  } catch (err) {
+    if (err.index === undefined) throw err;
+    const route = routes[err.index];
+    return { at: route?.at, message: `${route === undefined ? '' : `route ${route.method} ${route.pattern}: `}${err.message}` };
+  }
+  for (const r of records) r.names = native.paramNames(r.id);
+  return undefined;
+}
+
+/** What dispatch and the request know of a route. */
+function record({ method, pattern, handler, name, uploads, kind }, i) {
+  return { id: i + 1, method, pattern, handler, name, names: undefined, uploads, kind };
+}
+
+function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max }) {
+  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max };
+}
+
+function failStart(errors) {
+  if (state.ending) return;
+  state.ending = true;
+  parentPort.postMessage({ type: 'failed', errors });
+  leave(1);
+}
+
+// ---- end
+
+/** Finishes the requests in progress, for at most `patience` ms, runs the onStop hooks, leaves.  Once. */
+async function end(reason, patience) {
+  if (state.ending) return;
+  state.ending = true;
+  if (state.serving) {
+    await within(drained(), patience);
+    await runStopHooks(reason);
+  }
+  leave(reason === 'crash' ? 1 : 0);
+}
+
+function drained() {
+  return new Promise((resolve) => native.workerDrain(resolve)).then(() => background.settled());
+}
+
+function within(promise, ms) {
+  if (ms === Infinity) return promise;
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    promise.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+async function runStopHooks(reason) {
+  for (const hook of registry.hooks().stop.reverse()) {
+    try {
+      await hook({ reason });
+    } catch (err) {
+      native.log(ERROR, `an onStop hook failed: ${lineOf(err)}`, stackOf(err));
+    }
+  }
+}
+
+/** The handles are closed before the thread ends: Node aborts a worker that ends with open ones. */
+function leave(code) {
+  try {
+    native.workerClose(() => process.exit(code));
+  } catch {
+    process.exit(code); // there was no native worker yet
+  }
+}
+
+// ---- what user code did not catch
+
+/** The environment may be broken: no new requests, those there are finish, then the worker is replaced. */
+function uncaught(err) {
+  const text = `uncaught exception: ${lineOf(err)}`;
+  native.log(ERROR, text, [...routeOf(err), ...stackOf(err)]);
+  if (!state.serving) return failStart([{ message: text }]);
+  if (!state.ending) parentPort.postMessage({ type: 'fatal', text });
+  return end('crash', plan.shutdown_us < 0 ? Infinity : plan.shutdown_us / MICROSECONDS_PER_MS);
+}
+
+/** A promise that nobody waits for: its request cannot be told, its handler's file can. */
+function rejected(reason) {
+  native.log(ERROR, `unhandled rejection: ${lineOf(reason)}`, [...routeOf(reason), ...stackOf(reason)]);
+}
+
+const lineOf = (err) => (err instanceof Error ? `${err.name}: ${err.message}` : String(err)).split('\n', 1)[0];
+const stackOf = (err) => (err instanceof Error && typeof err.stack === 'string' ? ['stack', err.stack] : []);
+
+/** The routes whose module the stack passes through. */
+function routeOf(err) {
+  const stack = err instanceof Error ? String(err.stack) : '';
+  const patterns = state.routes.filter((r) => r.module !== undefined && stack.includes(r.module)).map((r) => r.pattern);
+  return patterns.length === 0 ? [] : ['route', [...new Set(patterns)].join(', ')];
+}
