@@ -1,0 +1,45 @@
+/* supervisor/supervisor.h - `actix serve` without the command line: state folder, sockets, engine, metrics
+ * writer, control socket, signals, drain. Thread: the process's main thread; blocks until the app has
+ * stopped.  Takes over TERM, INT, HUP, USR1, CHLD and ignores PIPE while it runs. */
+#ifndef AX_SUPERVISOR_SUPERVISOR_H
+#define AX_SUPERVISOR_SUPERVISOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "config/manifest.h"
+#include "supervisor/state.h"
+
+struct ax_serve_options {
+    const struct ax_manifest *manifest; /* BORROWED, as all here; outlives the call */
+    struct ax_state_input state;
+    const struct ax_listen *listen; /* replaces server.listen; NULL = the manifest rules */
+    unsigned workers;               /* replaces server.workers; 0 = the manifest rules */
+    const char *pid_file;           /* one more; NULL = none */
+    const char *engine_js;          /* NULL = LIB/addon/engine.js */
+    char *const *environ;
+
+    /* The app answers at `url`; `everywhere`: it is a bare port that listens on all addresses, since this is
+     * a container.  Once per address, then `ready` once. */
+    void (*listening)(void *ctx, const char *url, bool everywhere);
+    void (*ready)(void *ctx);
+    /* Why the app could not start, when there is more than one reason or a place in a file. */
+    void (*problem)(void *ctx, const struct ax_err *err);
+    void *ctx;
+};
+
+struct ax_serve_result {
+    bool forced;   /* the drain did not end by itself */
+    bool manifest; /* the start failed for handlers or modules that the manifest names */
+};
+
+/* 0 = ran and was stopped; -code = could not start, nothing is left running.  When reterr->code is still
+ * AX_OK then, everything was said through `problem`. */
+int ax_serve(const struct ax_serve_options *o, struct ax_serve_result *ret, struct ax_err *reterr);
+
+/* limits.connections under a limit of open files (RLIMIT_NOFILE): what fits beside the descriptors that an
+ * engine with so many workers needs for itself. */
+int64_t ax_fit_connections(int64_t connections, uint64_t files, unsigned workers);
+
+#endif
