@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "http/parser.h"
 #include "http/target.h"
 
 #define H "Host: a\r\n"
@@ -158,6 +159,24 @@ static void test_llhttp_lets_through(void **state)
     };
     (void)state;
     assert_all_refused(t, AX_COUNT(t));
+}
+
+/* Strict is a compile-time macro of llhttp, off by default: the build must have set it. */
+static void test_llhttp_is_strict(void **state)
+{
+    static const struct {
+        const char *p;
+        bool ok;
+    } t[] = {{GET END, true}, {GET "\rX", false}};
+    (void)state;
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        char inline_bytes[256];
+        struct ax_head h = {.base = t[i].p, .target = {4, 1}};
+        struct ax_refusal why;
+        struct ax_arena a;
+        ax_arena_init(&a, inline_bytes, sizeof inline_bytes, 0);
+        assert_int_equal(ax_parser_head(t[i].p, strlen(t[i].p), 20, &a, &h, &why), t[i].ok);
+    }
 }
 
 static void test_lines(void **state)
@@ -673,6 +692,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_llhttp_lets_through),
+        cmocka_unit_test(test_llhttp_is_strict),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_incomplete),
         cmocka_unit_test(test_methods),
