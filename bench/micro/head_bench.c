@@ -78,8 +78,8 @@ static void bench_head(const char *label, const char *p, size_t n, unsigned roun
             fields = parse(p, n, &limits);
         parse_ns = since(start, rounds, parse_ns);
     }
-    printf("%-20s %4zu bytes %2u fields  scan %6.1f  parse %6.1f  together %6.1f ns\n", label, n, fields, scan_ns,
-           parse_ns, scan_ns + parse_ns);
+    printf("%-20s %4zu bytes %2u fields  scan %6.1f  parse %6.1f  together %6.1f ns\n", label, n, fields,
+           scan_ns, parse_ns, scan_ns + parse_ns);
 }
 
 static void bench_response(const char *label, const struct ax_response_head *h, unsigned rounds)

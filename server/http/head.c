@@ -47,34 +47,40 @@ static void read_connection(struct facts *f, struct ax_str value)
     }
 }
 
+/* The first letter settles it for most names. */
+static inline bool named(struct ax_str name, struct ax_str lower)
+{
+    return ax_lower(name.p[0]) == lower.p[0] && ax_str_eq_nocase(name, lower);
+}
+
 static void read_field(struct ax_head *h, struct facts *f, struct ax_str name, struct ax_str value)
 {
     switch (name.n) {
     case 4:
-        if (ax_str_eq_nocase(name, AX_STR("host"))) {
+        if (named(name, AX_STR("host"))) {
             f->host = value;
             f->hosts++;
         }
         break;
     case 6:
-        if (ax_str_eq_nocase(name, AX_STR("expect"))) {
+        if (named(name, AX_STR("expect"))) {
             bool known = ax_str_eq_nocase(value, AX_STR("100-continue"));
             f->expect_unknown |= !known;
             h->expect_continue |= known && h->minor; /* ignored under 1.0: RFC 9110, 10.1.1 */
         }
         break;
     case 10:
-        if (ax_str_eq_nocase(name, AX_STR("connection")))
+        if (named(name, AX_STR("connection")))
             read_connection(f, value);
         break;
     case 14:
-        if (ax_str_eq_nocase(name, AX_STR("content-length"))) {
+        if (named(name, AX_STR("content-length"))) {
             f->length = value;
             f->lengths++;
         }
         break;
     case 17:
-        if (ax_str_eq_nocase(name, AX_STR("transfer-encoding"))) {
+        if (named(name, AX_STR("transfer-encoding"))) {
             f->coding = value;
             f->codings++;
         }

@@ -79,8 +79,8 @@ static enum ax_scan check_field(const char *line, size_t n, struct ax_refusal *w
 }
 
 /* What there is of the current line, p[0..n): a part when `whole` is false. */
-static enum ax_scan check_line(unsigned lines, const char *p, size_t n, bool whole,
-                               const struct ax_head_limits *l, struct ax_refusal *why)
+static inline enum ax_scan check_line(unsigned lines, const char *p, size_t n, bool whole,
+                                      const struct ax_head_limits *l, struct ax_refusal *why)
 {
     if (lines == 0)
         return check_request_line(p, n, whole, l->uri, why);
@@ -91,8 +91,8 @@ static enum ax_scan check_line(unsigned lines, const char *p, size_t n, bool who
 }
 
 /* The line p[0..n) met a control byte that ends no line. */
-static enum ax_scan stray(unsigned lines, const char *p, size_t n, const struct ax_head_limits *l,
-                          struct ax_refusal *why)
+__attribute__((cold)) static enum ax_scan stray(unsigned lines, const char *p, size_t n,
+                                                const struct ax_head_limits *l, struct ax_refusal *why)
 {
     if (check_line(lines, p, n, false, l, why) == AX_SCAN_REFUSED)
         return AX_SCAN_REFUSED;

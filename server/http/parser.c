@@ -16,8 +16,8 @@ struct head_run {
     struct ax_arena *arena;
     struct ax_head *head;
     struct ax_refusal *why;
-    const char *end;          /* of the head, its last CRLFCRLF included */
-    const char *name;         /* of the field being read; NULL before the first */
+    const char *end;  /* of the head, its last CRLFCRLF included */
+    const char *name; /* of the field being read; NULL before the first */
     size_t name_n;
     unsigned cap, max;
     bool complete;
@@ -48,8 +48,8 @@ static bool grow(struct head_run *r)
     return true;
 }
 
-/* The field whose name came last ends at `end`, before its CRLF.  Its value is what is between, trimmed: lines and
- * colons are where ax_head_scan found them, so llhttp need not report values. */
+/* The field whose name came last ends at `end`, before its CRLF.  Its value is what is between, trimmed:
+ * lines and colons are where ax_head_scan found them, so llhttp need not report values. */
 static int store(struct head_run *r, const char *end)
 {
     struct ax_head *h = r->head;
@@ -122,7 +122,8 @@ static llhttp_errno_t execute(llhttp_t *p, const char *copy, size_t n, struct ax
 bool ax_parser_head(const char *copy, size_t n, unsigned max_fields, struct ax_arena *a, struct ax_head *ret,
                     struct ax_refusal *ret_why)
 {
-    struct head_run r = {.base = copy, .end = copy + n, .arena = a, .head = ret, .why = ret_why, .max = max_fields};
+    struct head_run r = {
+        .base = copy, .end = copy + n, .arena = a, .head = ret, .why = ret_why, .max = max_fields};
     llhttp_t p;
 
     ret->fields = NULL;

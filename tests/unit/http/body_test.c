@@ -32,7 +32,8 @@ static bool take(void *ctx, const char *p, size_t n)
 }
 
 /* First `cut` bytes, then `step` at a time, each piece in memory of its own. */
-static void feed(struct got *g, const struct ax_head *h, const char *p, size_t n, size_t cut, size_t step, size_t room)
+static void feed(struct got *g, const struct ax_head *h, const char *p, size_t n, size_t cut, size_t step,
+                 size_t room)
 {
     struct ax_body_reader b;
 
@@ -126,15 +127,15 @@ static void test_chunked_refused(void **state)
     } t[] = {
         {S("\r\n")},
         {S("x\r\n")},
-        {S("5\nhello\r\n0\r\n\r\n")},       /* bare LF after the size */
-        {S("5\rhello")},                    /* bare CR */
+        {S("5\nhello\r\n0\r\n\r\n")}, /* bare LF after the size */
+        {S("5\rhello")},              /* bare CR */
         {S("5\r\r\n")},
-        {S("5\r\nhello\n0\r\n\r\n")},       /* data without CR */
-        {S("5\r\nhello0\r\n\r\n")},         /* data without CRLF */
-        {S("5\r\nhellox\r\n0\r\n\r\n")},    /* more data than said */
-        {S("5\r\nhell\r\n0\r\n\r\n")},      /* less */
+        {S("5\r\nhello\n0\r\n\r\n")},    /* data without CR */
+        {S("5\r\nhello0\r\n\r\n")},      /* data without CRLF */
+        {S("5\r\nhellox\r\n0\r\n\r\n")}, /* more data than said */
+        {S("5\r\nhell\r\n0\r\n\r\n")},   /* less */
         {S("5\r\nhello\rx")},
-        {S("5\r\nhello\r\n\r\n")},          /* no size */
+        {S("5\r\nhello\r\n\r\n")}, /* no size */
         {S("5\r\nhello\r\n;a\r\n")},
         {S(" 5\r\nhello\r\n")},
         {S("5 \r\nhello\r\n")},
@@ -144,18 +145,18 @@ static void test_chunked_refused(void **state)
         {S("+5\r\n")},
         {S("-5\r\n")},
         {S("5,5\r\n")},
-        {S("5;a\nhello\r\n")},              /* bare LF in an extension */
+        {S("5;a\nhello\r\n")}, /* bare LF in an extension */
         {S("5;a\rb\r\nhello\r\n")},
         {S("5;a=\"\n\"\r\nhello\r\n")},
         {S("5;a=\0\r\nhello\r\n")},
-        {S("10000000000000000\r\n")},       /* 2^64 */
-        {S("00000000000000005\r\n")},       /* more digits than a size has */
+        {S("10000000000000000\r\n")}, /* 2^64 */
+        {S("00000000000000005\r\n")}, /* more digits than a size has */
         {S("0\n\n")},
         {S("0\r\n\n")},
         {S("0\r\n\rx")},
         {S("0\r\nX: a\n\r\n")},
         {S("0\r\nX: a\rb\r\n\r\n")},
-        {S("0\r\nX: a\r\n b\r\n\r\n")},     /* folded trailer */
+        {S("0\r\nX: a\r\n b\r\n\r\n")}, /* folded trailer */
         {S("0\r\n X: a\r\n\r\n")},
         {S("0\r\nX : a\r\n\r\n")},
         {S("0\r\n: a\r\n\r\n")},
@@ -236,8 +237,8 @@ static void test_counted(void **state)
         enum ax_body_result want;
         size_t used;
     } t[] = {
-        {0, "", AX_BODY_DONE, 0},           {0, "GET", AX_BODY_DONE, 0},      {5, "hello", AX_BODY_DONE, 5},
-        {5, "helloGET", AX_BODY_DONE, 5},   {5, "hell", AX_BODY_MORE, 4},     {5, "", AX_BODY_MORE, 0},
+        {0, "", AX_BODY_DONE, 0},           {0, "GET", AX_BODY_DONE, 0},  {5, "hello", AX_BODY_DONE, 5},
+        {5, "helloGET", AX_BODY_DONE, 5},   {5, "hell", AX_BODY_MORE, 4}, {5, "", AX_BODY_MORE, 0},
         {UINT64_MAX, "x", AX_BODY_MORE, 1},
     };
     (void)state;
@@ -331,10 +332,10 @@ static void test_round_trip(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunked),       cmocka_unit_test(test_chunked_refused),
-        cmocka_unit_test(test_incomplete),    cmocka_unit_test(test_extra_ceiling),
-        cmocka_unit_test(test_counted),       cmocka_unit_test(test_full),
-        cmocka_unit_test(test_moved),         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_chunked),    cmocka_unit_test(test_chunked_refused),
+        cmocka_unit_test(test_incomplete), cmocka_unit_test(test_extra_ceiling),
+        cmocka_unit_test(test_counted),    cmocka_unit_test(test_full),
+        cmocka_unit_test(test_moved),      cmocka_unit_test(test_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@
 #include "http/parser.h"
 #include "http/target.h"
 
-#define H "Host: a\r\n"
+#define H   "Host: a\r\n"
 #define GET "GET / HTTP/1.1\r\n" H
 #define END "\r\n"
 /* A literal with its length: heads may hold NUL. */
@@ -32,7 +32,8 @@ struct run {
     bool ok;
 };
 
-/* Gives the scanner first `cut` bytes, then `step` more at a time; each look at a copy of just these bytes. */
+/* Gives the scanner first `cut` bytes, then `step` more at a time; each look at a copy of just these bytes.
+ */
 static enum ax_scan scan(const char *p, size_t n, size_t cut, size_t step, const struct ax_head_limits *l,
                          size_t *ret_len, struct ax_refusal *why)
 {
@@ -51,7 +52,8 @@ static enum ax_scan scan(const char *p, size_t n, size_t cut, size_t step, const
     return rc;
 }
 
-static bool run_pieces(struct run *r, const char *p, size_t n, size_t cut, size_t step, const struct ax_head_limits *l)
+static bool run_pieces(struct run *r, const char *p, size_t n, size_t cut, size_t step,
+                       const struct ax_head_limits *l)
 {
     memset(r, 0, sizeof *r);
     enum ax_scan rc = scan(p, n, cut, step, l, &r->len, &r->why);
@@ -76,8 +78,9 @@ static void end(struct run *r)
 static void assert_same(const char *p, const struct run *a, const struct run *b)
 {
     if (a->ok != b->ok || (!a->ok && a->why.status != b->why.status) || a->len != b->len)
-        fail_msg("%s: %d %u %zu, and in pieces %d %u %zu (%s, %s)", p, a->ok, a->ok ? 0 : a->why.status, a->len, b->ok,
-                 b->ok ? 0 : b->why.status, b->len, a->ok ? "" : a->why.text, b->ok ? "" : b->why.text);
+        fail_msg("%s: %d %u %zu, and in pieces %d %u %zu (%s, %s)", p, a->ok, a->ok ? 0 : a->why.status,
+                 a->len, b->ok, b->ok ? 0 : b->why.status, b->len, a->ok ? "" : a->why.text,
+                 b->ok ? "" : b->why.text);
     if (!a->ok) {
         assert_true(a->why.limit == b->why.limit || strcmp(a->why.limit, b->why.limit) == 0);
         return;
@@ -101,7 +104,8 @@ static void every_cut(const char *p, size_t n, const struct run *whole, const st
     }
 }
 
-static void assert_refused(const char *p, size_t n, unsigned status, const char *limit, const struct ax_head_limits *l)
+static void assert_refused(const char *p, size_t n, unsigned status, const char *limit,
+                           const struct ax_head_limits *l)
 {
     struct run r;
 
@@ -131,31 +135,31 @@ static void assert_all_refused(const struct refused *t, size_t n)
 static void test_llhttp_lets_through(void **state)
 {
     static const struct refused t[] = {
-        {S("GET / HTTP/1.1\n" H END), 400},                                    /* LF after the request line */
-        {S(GET "\n"), 400},                                                    /* CR LF LF as the end */
-        {S("\nGET / HTTP/1.1\r\n" H END), 400},                                /* leading LF */
-        {S("\rGET / HTTP/1.1\r\n" H END), 400},                                /* leading CR */
-        {S(GET "X: a\r\n b\r\n" END), 400},                                    /* obs-fold */
+        {S("GET / HTTP/1.1\n" H END), 400},     /* LF after the request line */
+        {S(GET "\n"), 400},                     /* CR LF LF as the end */
+        {S("\nGET / HTTP/1.1\r\n" H END), 400}, /* leading LF */
+        {S("\rGET / HTTP/1.1\r\n" H END), 400}, /* leading CR */
+        {S(GET "X: a\r\n b\r\n" END), 400},     /* obs-fold */
         {S(GET "X: a\r\n\tb\r\n" END), 400},
         {S(GET "Transfer-Encoding:\r\n chunked\r\n" END), 400},
         {S(GET "Content-Length:\r\n 5\r\n" END), 400},
-        {S(GET ": x\r\n" END), 400},                                           /* no field name */
-        {S(GET "Transfer-Encoding:\r\n" END), 400},                            /* empty Transfer-Encoding */
+        {S(GET ": x\r\n" END), 400},                /* no field name */
+        {S(GET "Transfer-Encoding:\r\n" END), 400}, /* empty Transfer-Encoding */
         {S(GET "Transfer-Encoding: \t\r\n" END), 400},
         {S(GET "Transfer-Encoding: gzip, chunked\r\n" END), 501},
         {S("POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n" END), 400}, /* under 1.0 */
-        {S("GET / HTTP/1.1\r\n" END), 400},                                    /* no Host */
-        {S(GET "Host: a\r\n" END), 400},                                       /* two Hosts */
-        {S("GET  / HTTP/1.1\r\n" H END), 400},                                 /* two spaces */
+        {S("GET / HTTP/1.1\r\n" END), 400},                                     /* no Host */
+        {S(GET "Host: a\r\n" END), 400},                                        /* two Hosts */
+        {S("GET  / HTTP/1.1\r\n" H END), 400},                                  /* two spaces */
         {S("GET /  HTTP/1.1\r\n" H END), 400},
-        {S("GET /\r\n" END), 400},                                             /* HTTP/0.9 */
+        {S("GET /\r\n" END), 400}, /* HTTP/0.9 */
         {S("GET /\r\n"), 400},
         {S("GET / HTTP/0.9\r\n" H END), 505},
         {S("GET / HTTP/2.0\r\n" H END), 505},
         {S("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505},
         {S("OPTIONS / RTSP/1.0\r\n" H END), 400},
         {S("SOURCE / ICE/1.0\r\n" H END), 400},
-        {S("GET /a#b HTTP/1.1\r\n" H END), 400},                               /* fragment */
+        {S("GET /a#b HTTP/1.1\r\n" H END), 400}, /* fragment */
     };
     (void)state;
     assert_all_refused(t, AX_COUNT(t));
@@ -208,9 +212,15 @@ static void test_lines(void **state)
         {S("\r\nGET / HTTP/1.1\r\n" H END), 400}, /* the caller skips empty lines */
         {S("\x16\x03\x01\x02"), 400},             /* TLS to the plain port */
         {S(" X: a"), 400},
-        {S("GET / HTTP/1.1\r\n" " X: a"), 400},   /* as soon as it can be told */
-        {S("GET / HTTP/1.1\r\n" ":"), 400},
-        {S("GET / HTTP/1.1\r\n" "X: a\n"), 400},
+        {S("GET / HTTP/1.1\r\n"
+           " X: a"),
+         400}, /* as soon as it can be told */
+        {S("GET / HTTP/1.1\r\n"
+           ":"),
+         400},
+        {S("GET / HTTP/1.1\r\n"
+           "X: a\n"),
+         400},
         {S(GET "X : a\r\n" END), 400},
         {S(GET "X\t: a\r\n" END), 400},
         {S(GET "Transfer-Encoding : chunked\r\n" END), 400},
@@ -226,7 +236,8 @@ static void test_lines(void **state)
 
 static void test_incomplete(void **state)
 {
-    static const char *const t[] = {"", "G", "GET / HTTP/1.1", "GET / HTTP/1.1\r", "GET / HTTP/1.1\r\n", GET, GET "\r"};
+    static const char *const t[] = {"",  "G",     "GET / HTTP/1.1", "GET / HTTP/1.1\r", "GET / HTTP/1.1\r\n",
+                                    GET, GET "\r"};
 
     (void)state;
     for (size_t i = 0; i < AX_COUNT(t); i++)
@@ -240,13 +251,27 @@ static void test_methods(void **state)
         enum ax_method m;
         unsigned status; /* 0 = passes */
     } t[] = {
-        {"GET", AX_GET, 0},          {"HEAD", AX_HEAD, 0},         {"POST", AX_POST, 0},
-        {"PUT", AX_PUT, 0},          {"PATCH", AX_PATCH, 0},       {"DELETE", AX_DELETE, 0},
-        {"OPTIONS", AX_OPTIONS, 0},  {"TRACE", AX_OTHER_METHOD, 0}, {"PROPFIND", AX_OTHER_METHOD, 0},
-        {"MKACTIVITY", AX_OTHER_METHOD, 0}, {"get", 0, 501},       {"GETX", 0, 501},
-        {"GE", 0, 501},              {"BREW", 0, 501},             {"PURGE", 0, 501},
-        {"SOURCE", 0, 501},          {"DESCRIBE", 0, 501},         {"M-SEARCH", 0, 501},
-        {"ANY", 0, 501},             {"G@T", 0, 400},              {"@", 0, 400},
+        {"GET", AX_GET, 0},
+        {"HEAD", AX_HEAD, 0},
+        {"POST", AX_POST, 0},
+        {"PUT", AX_PUT, 0},
+        {"PATCH", AX_PATCH, 0},
+        {"DELETE", AX_DELETE, 0},
+        {"OPTIONS", AX_OPTIONS, 0},
+        {"TRACE", AX_OTHER_METHOD, 0},
+        {"PROPFIND", AX_OTHER_METHOD, 0},
+        {"MKACTIVITY", AX_OTHER_METHOD, 0},
+        {"get", 0, 501},
+        {"GETX", 0, 501},
+        {"GE", 0, 501},
+        {"BREW", 0, 501},
+        {"PURGE", 0, 501},
+        {"SOURCE", 0, 501},
+        {"DESCRIBE", 0, 501},
+        {"M-SEARCH", 0, 501},
+        {"ANY", 0, 501},
+        {"G@T", 0, 400},
+        {"@", 0, 400},
         {"G\xc3\xa4T", 0, 400},
     };
     (void)state;
@@ -269,7 +294,8 @@ static void test_methods(void **state)
 static void assert_span(const struct ax_head *h, struct ax_span s, const char *want)
 {
     if (!ax_str_eq(ax_head_str(h, s), ax_str(want)))
-        fail_msg("%.*s: \"%.*s\" instead of \"%s\"", h->target.n, h->base + h->target.off, s.n, h->base + s.off, want);
+        fail_msg("%.*s: \"%.*s\" instead of \"%s\"", h->target.n, h->base + h->target.off, s.n,
+                 h->base + s.off, want);
 }
 
 static void test_targets(void **state)
@@ -345,14 +371,37 @@ static void test_authorities(void **state)
         const char *s;
         bool ok;
     } t[] = {
-        {"", true},          {"a", true},           {"A-b_c.d~", true},      {"127.0.0.1:3001", true},
-        {"a:", true},        {"a%20b", true},       {"[::1]", true},         {"[::ffff:1.2.3.4]:1", true},
-        {"[v1.a:b]", true},  {"a:80:80", false},    {"a:b", false},          {"a b", false},
-        {"a/b", false},      {"u@a", false},        {"a?", false},           {"a,b", true},
-        {"a%2", false},      {"a%zz", false},       {"[::1", false},         {"::1", false},
-        {"[]", false},       {"[::1]x", false},     {"[1]", false},          {"[::1%25eth0]", false},
-        {"[v.a]", false},    {"[v1.]", false},      {"[v1.@]", false},       {"a\\b", false},
-        {"<a>", false},      {"a\xc3\xa4", false},  {"[1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19]", false},
+        {"", true},
+        {"a", true},
+        {"A-b_c.d~", true},
+        {"127.0.0.1:3001", true},
+        {"a:", true},
+        {"a%20b", true},
+        {"[::1]", true},
+        {"[::ffff:1.2.3.4]:1", true},
+        {"[v1.a:b]", true},
+        {"a:80:80", false},
+        {"a:b", false},
+        {"a b", false},
+        {"a/b", false},
+        {"u@a", false},
+        {"a?", false},
+        {"a,b", true},
+        {"a%2", false},
+        {"a%zz", false},
+        {"[::1", false},
+        {"::1", false},
+        {"[]", false},
+        {"[::1]x", false},
+        {"[1]", false},
+        {"[::1%25eth0]", false},
+        {"[v.a]", false},
+        {"[v1.]", false},
+        {"[v1.@]", false},
+        {"a\\b", false},
+        {"<a>", false},
+        {"a\xc3\xa4", false},
+        {"[1:2:3:4:5:6:7:8:9:10:11:12:13:14:15:16:17:18:19]", false},
     };
     (void)state;
     for (size_t i = 0; i < AX_COUNT(t); i++)
@@ -429,12 +478,15 @@ static void test_accepted(void **state)
         {S(GET "Content-Length: 18446744073709551615\r\n" END), UINT64_MAX, true, false, false, 1},
         {S(GET "transfer-encoding: CHUNKED\r\n" END), 0, true, true, false, 1},
         {S(GET "Transfer-Encoding: chunked \t\r\nExpect: 100-Continue\r\n" END), 0, true, true, true, 1},
-        {S(GET "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n" END), 0, true, false,
+        {S(GET "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n" END), 0,
+         true, false, false, 1},
+        {S(GET "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n" END), 2, true, false,
          false, 1},
-        {S(GET "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n" END), 2, true, false, false, 1},
-        {S(GET "Connection: Upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n" END), 0, true, true, false, 1},
+        {S(GET "Connection: Upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked\r\n" END), 0, true, true,
+         false, 1},
         {S("CONNECT a:1 HTTP/1.1\r\n" H END), 0, true, false, false, 1},
-        {S(GET "X:\r\nY: \r\nZ:z\r\n!#$%&'*+-.^_`|~09az: \"\x80\xff\" \t x\r\n" END), 0, true, false, false, 1},
+        {S(GET "X:\r\nY: \r\nZ:z\r\n!#$%&'*+-.^_`|~09az: \"\x80\xff\" \t x\r\n" END), 0, true, false, false,
+         1},
         {S(GET "Accept: */*\r\n" END "GET /next"), 0, true, false, false, 1}, /* pipelined */
         {S(GET END "\n\0"), 0, true, false, false, 1},
     };
@@ -472,7 +524,8 @@ static void test_field_lookup(void **state)
     end(&r);
 }
 
-/* A head with a target of `uri` bytes, `fields` fields and, where it is longer than that makes it, `bytes` in all. */
+/* A head with a target of `uri` bytes, `fields` fields and, where it is longer than that makes it, `bytes` in
+ * all. */
 static size_t build(char *out, size_t room, unsigned uri, unsigned fields, size_t bytes)
 {
     size_t n = (size_t)snprintf(out, room, "GET /");
@@ -581,7 +634,8 @@ static void test_out_of_memory(void **state)
     assert_true(failed > 0);
 }
 
-/* ---- thousands of damaged heads: whole and in pieces the same, and what is accepted is what a plain reading says */
+/* ---- thousands of damaged heads: whole and in pieces the same, and what is accepted is what a plain reading
+ * says */
 
 static uint32_t next_random(uint32_t *x)
 {
@@ -593,7 +647,8 @@ static uint32_t next_random(uint32_t *x)
 
 static size_t damage(char *p, size_t n, size_t room, uint32_t *x)
 {
-    static const char bytes[] = "\r\n\0 \t:/?#@,;=%*\x7f\x80\xff" "1aZGHPT.0-_[]";
+    static const char bytes[] = "\r\n\0 \t:/?#@,;=%*\x7f\x80\xff"
+                                "1aZGHPT.0-_[]";
     unsigned times = 1 + next_random(x) % 3;
 
     while (times--) {
@@ -660,7 +715,8 @@ static void test_damaged(void **state)
     static const char *const seeds[] = {
         GET "User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\nAccept: */*\r\nCookie: a=b; c=d\r\n" END,
         "POST /u?x=1 HTTP/1.1\r\n" H "Content-Length: 5\r\nExpect: 100-continue\r\n" END "hello",
-        "PUT http://b:81/u HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nConnection: close\r\n" END "0\r\n\r\n",
+        "PUT http://b:81/u HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nConnection: close\r\n" END
+        "0\r\n\r\n",
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\nX: \r\n" END,
         "GET /ws HTTP/1.1\r\n" H "Connection: Upgrade\r\nUpgrade: websocket\r\n" END,
     };
