@@ -130,6 +130,7 @@ static bool to_value(struct line *l)
 {
     while (l->at < l->end) {
         char c = l->text[l->at];
+        bool colon = c == ':' && !(l->at + 1 < l->end && l->text[l->at + 1] == ':');
         bool dash = c == '-' && l->at + 1 < l->end && blank(l->text[l->at + 1]);
         if (c == '#')
             return false;
@@ -139,7 +140,7 @@ static bool to_value(struct line *l)
         }
         if ((c == ']' || c == '}') && l->depth)
             l->depth--;
-        else if (!blank(c) && !dash && c != ',' && c != ':' && c != ']' && c != '}')
+        else if (!blank(c) && !dash && c != ',' && !colon && c != ']' && c != '}')
             return true;
         l->at++;
     }
