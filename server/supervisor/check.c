@@ -151,7 +151,7 @@ static int spawn(const struct ax_manifest *m, const char *node, const char *scri
         const char **from;
         char *const *to;
     } v = {.from = argv};
-    pid_t pid = ax_spawn(&(struct ax_spawn){node, v.to, env->v, fds, 2, STDERR_FILENO}, reterr);
+    pid_t pid = ax_spawn(&(struct ax_spawn){node, v.to, env->v, fds, 2, STDERR_FILENO, 0}, reterr);
     ax_free(argv);
     return pid;
 }

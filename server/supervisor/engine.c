@@ -248,7 +248,8 @@ static pid_t spawn(const struct ax_engine_options *o, struct start *st, struct a
         const char **from;
         char *const *to;
     } v = {.from = argv};
-    pid_t pid = ax_spawn(&(struct ax_spawn){o->node, v.to, o->env->v, st->fds, st->nfds, -1}, reterr);
+    pid_t pid = ax_spawn(
+        &(struct ax_spawn){o->node, v.to, o->env->v, st->fds, st->nfds, o->output, o->output}, reterr);
     ax_free(argv);
     return pid;
 }

@@ -23,6 +23,7 @@ struct ax_engine_options {
     const char *node, *script;
     const struct ax_env *env;
     struct ax_plan_input plan; /* first_fd and segment_fd are set here */
+    int output;                /* becomes its stdout and stderr; 0 or -1 = ours */
     struct ax_log *log;
     /* `m` is valid during the call. */
     void (*on_message)(void *ctx, const struct ax_message *m);

@@ -124,7 +124,7 @@ int ax_node_check(const char *node, const struct ax_env *env, struct ax_err *ret
         rc = ax_fail_os(reterr, errno, "cannot ask %s for its version", node);
         goto done;
     }
-    rc = ax_spawn(&(struct ax_spawn){node, argv, env->v, NULL, 0, out[1]}, reterr);
+    rc = ax_spawn(&(struct ax_spawn){.file = node, .argv = argv, .envp = env->v, .out = out[1]}, reterr);
     close(out[1]);
     if (rc > 0) {
         ssize_t n = read_some(out[0], text, sizeof text);

@@ -218,6 +218,7 @@ int ax_run_engine(struct ax_supervisor *s, struct ax_err *reterr)
                  .format = s->log.format,
                  .access_format = s->access_format,
                  .sockets = &s->sockets},
+        .output = s->o->output,
         .log = &s->log,
         .on_message = on_message,
         .on_exit = on_exit,

@@ -57,13 +57,15 @@ static int place_fds(const struct child *c, int *report)
     for (unsigned i = 0; i < c->s->nfds; i++)
         if ((high[i] = fcntl(c->s->fds[i], F_DUPFD_CLOEXEC, top + 1)) < 0)
             return -1;
-    int out = c->s->out >= 0 ? fcntl(c->s->out, F_DUPFD_CLOEXEC, top + 1) : STDOUT_FILENO;
+    int out = c->s->out > 0 ? fcntl(c->s->out, F_DUPFD_CLOEXEC, top + 1) : STDOUT_FILENO;
+    int err = c->s->err > 0 ? fcntl(c->s->err, F_DUPFD_CLOEXEC, top + 1) : STDERR_FILENO;
     int away = fcntl(*report, F_DUPFD_CLOEXEC, top + 1);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (out < 0 || away < 0 || null < 0)
+    if (out < 0 || err < 0 || away < 0 || null < 0)
         return -1;
     *report = away;
-    if (dup2(null, STDIN_FILENO) < 0 || (out != STDOUT_FILENO && dup2(out, STDOUT_FILENO) < 0))
+    if (dup2(null, STDIN_FILENO) < 0 || (out != STDOUT_FILENO && dup2(out, STDOUT_FILENO) < 0) ||
+        (err != STDERR_FILENO && dup2(err, STDERR_FILENO) < 0))
         return -1;
     for (unsigned i = 0; i < c->s->nfds; i++)
         if (dup2(high[i], AX_SPAWN_FIRST_FD + (int)i) < 0)

@@ -20,7 +20,8 @@ struct ax_spawn {
     char *const *envp;
     const int *fds; /* they become 3, 4, 5 ...; BORROWED */
     unsigned nfds;
-    int out; /* becomes stdout; -1 = ours */
+    int out; /* becomes stdout; 0 or -1 = ours */
+    int err; /* becomes stderr; 0 or -1 = ours */
 };
 
 /* The pid, or -code: exec's own error comes back as such. */

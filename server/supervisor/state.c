@@ -125,6 +125,11 @@ static int make_dir(const char *dir, const char *group, struct ax_err *reterr)
     return 0;
 }
 
+int ax_state_make(const struct ax_state *s, const char *group, struct ax_err *reterr)
+{
+    return make_dir(s->dir, group, reterr);
+}
+
 static pid_t read_pid(int fd)
 {
     char text[32];

@@ -38,6 +38,8 @@ struct ax_state_lock {
     char *pid_files[2]; /* OWNED: what to remove at the end */
 };
 
+/* Makes the folder alone (see ax_state_take), for who needs a file in it before that. */
+int ax_state_make(const struct ax_state *s, const char *group, struct ax_err *reterr);
 /* Makes the folder (0700; with `group` 0710 and of that group, so that its members reach the control socket),
  * takes the lock and writes the pid files.  `extra_pid_file`: --pid-file, or NULL. -AX_E_BUSY when another
  * instance holds the lock: the message names its pid. -AX_E_STATE when the folder cannot be made or written:

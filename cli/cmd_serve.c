@@ -1,0 +1,289 @@
+/* `actix serve`: what the supervisor needs from options and environment, and the way into the background. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "cli/app.h"
+#include "cli/print.h"
+#include "supervisor/cpus.h"
+#include "supervisor/dirs.h"
+#include "supervisor/supervisor.h"
+
+enum { DEFAULT_PORT = 3001, WORKERS_MAX = 1024, HOST_MAX = 64 };
+
+/* ---- where to listen, how many workers */
+struct wish {
+    struct ax_listen listen;
+    char host[HOST_MAX];
+    bool given; /* something replaces server.listen */
+    unsigned workers;
+};
+
+static bool host_ok(const char *host)
+{
+    struct in6_addr any;
+
+    return strcmp(host, "*") == 0 || strcmp(host, "localhost") == 0 || inet_pton(AF_INET, host, &any) == 1 ||
+           inet_pton(AF_INET6, host, &any) == 1;
+}
+
+static int take_host(const struct ax_args *args, const char *value, const char *source, struct wish *w)
+{
+    size_t n = strlen(value);
+    bool brackets = n > 2 && value[0] == '[' && value[n - 1] == ']';
+
+    snprintf(w->host, sizeof w->host, "%.*s", (int)(brackets ? n - 2 : n), value + brackets);
+    if (n < sizeof w->host && host_ok(w->host))
+        return AX_EXIT_OK;
+    return ax_usage(args, "%s must be an IP address, localhost or * (found '%s')", source, value);
+}
+
+static int take_port(const struct ax_args *args, const char *value, const char *source, struct wish *w)
+{
+    uint64_t port;
+
+    if (!ax_str_u64(ax_str(value), &port) || port > UINT16_MAX)
+        return ax_usage(args, "%s must be a port, 0..65535 (found '%s')", source, value);
+    w->listen.port = (unsigned)port;
+    return AX_EXIT_OK;
+}
+
+/* A host alone keeps the manifest's port. */
+static unsigned manifest_port(const struct ax_manifest *m)
+{
+    for (size_t i = 0; i < m->server.nlisten; i++)
+        if (m->server.listen[i].kind == AX_LISTEN_TCP)
+            return m->server.listen[i].port;
+    return DEFAULT_PORT;
+}
+
+static int wish_listen(const struct ax_app *app, const struct ax_args *args, struct wish *w)
+{
+    const char *host_from, *port_from;
+    const char *host = ax_app_host(app, args, &host_from), *port = ax_app_port(app, args, &port_from);
+    int code = AX_EXIT_OK;
+
+    w->given = host || port;
+    w->listen = (struct ax_listen){.kind = AX_LISTEN_TCP,
+                                   .host = w->host,
+                                   .port = manifest_port(app->manifest),
+                                   .port_only = !host,
+                                   .mode = -1};
+    if (host)
+        code = take_host(args, host, host_from, w);
+    if (code == AX_EXIT_OK && port)
+        code = take_port(args, port, port_from, w);
+    return code;
+}
+
+static int wish_workers(const struct ax_app *app, const struct ax_args *args, struct wish *w)
+{
+    const char *value = ax_app_option(app, args, "workers");
+    uint64_t n;
+
+    if (!value)
+        return AX_EXIT_OK;
+    if (strcmp(value, "auto") == 0) {
+        w->workers = ax_cpus();
+        return AX_EXIT_OK;
+    }
+    if (!ax_str_u64(ax_str(value), &n) || n < 1 || n > WORKERS_MAX)
+        return ax_usage(args, "--workers must be auto or 1..%d (found '%s')", WORKERS_MAX, value);
+    w->workers = (unsigned)n;
+    return AX_EXIT_OK;
+}
+
+/* ---- into the background */
+struct background {
+    bool on;
+    int ready; /* one byte tells the parent that the app answers; -1 = not in the background */
+    int log;   /* where the app's output goes from then on */
+};
+
+static const char *lookup(const char *name, void *ctx)
+{
+    return ax_app_getenv(ctx, name);
+}
+
+/* Standard output has no reader in the background: STATE/actix.log keeps it, appended to and never cut by us.
+ */
+static int open_log(const struct ax_app *app, const struct ax_args *args)
+{
+    struct ax_state state;
+    char *path = NULL;
+    int fd = -1;
+
+    if (ax_app_state(app, args, &state) == AX_EXIT_OK) {
+        struct ax_err why = {0};
+        if (ax_state_make(&state, app->manifest->server.control.group, &why) == 0)
+            path = ax_path_join(state.dir, "actix.log");
+        ax_state_fini(&state);
+    }
+    if (path)
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    ax_free(path);
+    return fd >= 0 ? fd : open("/dev/null", O_WRONLY | O_CLOEXEC);
+}
+
+/* The parent's half: 0 once the app answers, else the exit code of the one that was to serve it. */
+static int await_ready(int fd, pid_t child)
+{
+    char byte;
+    int status = 0;
+    ssize_t n;
+
+    do
+        n = read(fd, &byte, 1);
+    while (n < 0 && errno == EINTR);
+    close(fd);
+    if (n == 1)
+        return AX_EXIT_OK;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : AX_EXIT_FAILED;
+}
+
+/* In the parent *ret_code is what to exit with and the result is false; in the child it is true.  The
+ * terminal stays until the app answers, so that whoever starts it reads why it did not. */
+static bool go_background(const struct ax_app *app, const struct ax_args *args, struct background *bg,
+                          int *ret_code)
+{
+    int ends[2];
+
+    *ret_code = AX_EXIT_FAILED;
+    bg->log = open_log(app, args);
+    if (bg->log < 0 || pipe2(ends, O_CLOEXEC) < 0) {
+        ax_say("cannot go into the background: %s", strerror(errno));
+        return false;
+    }
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) {
+        ax_say("cannot go into the background: %s", strerror(errno));
+        return false;
+    }
+    if (pid > 0) {
+        close(ends[1]);
+        *ret_code = await_ready(ends[0], pid);
+        return false;
+    }
+    close(ends[0]);
+    setsid();
+    bg->on = true;
+    bg->ready = ends[1];
+    return true;
+}
+
+static void leave_terminal(struct background *bg)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    fflush(NULL);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(bg->log, STDOUT_FILENO) < 0 ||
+        dup2(bg->log, STDERR_FILENO) < 0)
+        ax_say("cannot leave the terminal: %s", strerror(errno));
+    if (null >= 0)
+        close(null);
+    if (write(bg->ready, "", 1) != 1)
+        ax_say("cannot tell that the app is ready: %s", strerror(errno));
+    close(bg->ready);
+    bg->ready = -1;
+}
+
+/* ---- what the supervisor tells */
+static void on_listening(void *ctx, const char *url, bool everywhere)
+{
+    (void)ctx;
+    printf("listening on %s%s\n", url,
+           everywhere ? " (and on all other addresses, since this is a container)" : "");
+    fflush(stdout);
+}
+
+static void on_ready(void *ctx)
+{
+    struct background *bg = ctx;
+
+    if (bg->on)
+        leave_terminal(bg);
+}
+
+static void on_problem(void *ctx, const struct ax_err *err)
+{
+    (void)ctx;
+    ax_say_err(err, AX_EXIT_FAILED);
+}
+
+static int serve(struct ax_app *app, const struct ax_args *args, const struct wish *w, struct background *bg)
+{
+    struct ax_serve_options o = {
+        .manifest = app->manifest,
+        .state = {.option = ax_args_value(args, "state"),
+                  .getenv = lookup,
+                  .ctx = app,
+                  .manifest = app->manifest},
+        .listen = w->given ? &w->listen : NULL,
+        .workers = w->workers,
+        .pid_file = ax_app_option(app, args, "pid-file"),
+        .output = bg->on ? bg->log : -1,
+        .environ = environ,
+        .listening = on_listening,
+        .ready = on_ready,
+        .problem = on_problem,
+        .ctx = bg,
+    };
+    struct ax_serve_result result = {0};
+    struct ax_err err = {0};
+    int rc = ax_serve(&o, &result, &err);
+
+    if (rc == 0)
+        return result.forced ? AX_EXIT_FORCED : AX_EXIT_OK;
+    if (err.code)
+        ax_say_err(&err, AX_EXIT_FAILED);
+    return result.manifest ? AX_EXIT_MANIFEST : AX_EXIT_FAILED;
+}
+
+static int serve_run(struct ax_args *args)
+{
+    struct ax_app app;
+    struct wish w = {.given = false};
+    struct background bg = {.ready = -1, .log = -1};
+    int code = ax_app_load(args, &app);
+
+    if (code == AX_EXIT_OK)
+        code = wish_listen(&app, args, &w);
+    if (code == AX_EXIT_OK)
+        code = wish_workers(&app, args, &w);
+    if (code == AX_EXIT_OK && (!ax_args_flag(args, "daemon", false) || go_background(&app, args, &bg, &code)))
+        code = serve(&app, args, &w, &bg);
+    if (bg.log >= 0)
+        close(bg.log);
+    ax_app_fini(&app);
+    return code;
+}
+
+static const struct ax_opt options[] = {
+    AX_OPTS_APP,
+    {"host", 0, AX_OPT_VALUE, "H", "address to listen on, instead of server.listen", 0, NULL},
+    {"port", 'p', AX_OPT_VALUE, "P", "port to listen on, instead of server.listen; 0 picks a free one", 0,
+     NULL},
+    {"workers", 'w', AX_OPT_VALUE, "N", "JavaScript workers, or auto", 0, NULL},
+    {"inspect", 0, AX_OPT_OPTIONAL, "H:P", "let a debugger connect", AX_OPT_LATER, NULL},
+    {"daemon", 'd', AX_OPT_FLAG, NULL, "run in the background; returns when the app answers", 0, NULL},
+    {"pid-file", 0, AX_OPT_VALUE, "F", "write the process id here too", 0, NULL},
+    AX_OPT_END,
+};
+
+const struct ax_cmd ax_cmd_serve = {
+    .name = "serve",
+    .summary = "run the app",
+    .options = options,
+    .run = serve_run,
+    .about = "With --daemon the app's output goes to actix.log in the state folder.\n"
+             "Signals: TERM and INT drain (a second INT stops at once), USR1 reopens "
+             "the log files.\n"};

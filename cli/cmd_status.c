@@ -1,0 +1,108 @@
+/* `actix status`: the running instance, as it tells itself over the control socket. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "cli/app.h"
+#include "cli/print.h"
+#include "cli/running.h"
+#include "supervisor/client.h"
+
+static uint64_t number(const json_t *o, const char *key)
+{
+    json_int_t v = json_integer_value(json_object_get(o, key));
+
+    return v > 0 ? (uint64_t)v : 0;
+}
+
+static const char *text(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+
+    return s ? s : "-";
+}
+
+static void print_summary(const json_t *o)
+{
+    char up[AX_SHORT_MAX], memory[AX_SHORT_MAX];
+    const json_t *list = json_object_get(o, "addresses"), *engine = json_object_get(o, "engine");
+
+    printf("actix %s, process %" PRIu64 ", %s for %s, %s\n", text(o, "version"), number(o, "pid"),
+           text(o, "state"), ax_short_us(up, number(o, "uptime_s") * 1000000),
+           ax_short_bytes(memory, number(o, "memory")));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        printf("listening on %s\n", json_string_value(json_array_get(list, i)));
+    if (number(engine, "restarts"))
+        printf("the engine was restarted %" PRIu64 " times\n", number(engine, "restarts"));
+}
+
+static int print_workers(const json_t *o, const struct ax_args *args)
+{
+    static const char *const numbers[] = {"connections", "inflight", "requests", "restarts"};
+    const json_t *list = json_object_get(o, "workers");
+    char n[AX_SHORT_MAX];
+    struct ax_table *t = ax_table_new();
+
+    ax_table_column(t, "WORKER", AX_COL_RIGHT);
+    ax_table_column(t, "STATE", 0);
+    ax_table_column(t, "CONNECTIONS", AX_COL_RIGHT);
+    ax_table_column(t, "INFLIGHT", AX_COL_RIGHT);
+    ax_table_column(t, "REQUESTS", AX_COL_RIGHT);
+    ax_table_column(t, "RESTARTS", AX_COL_RIGHT);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *w = json_array_get(list, i);
+        ax_table_row(t);
+        ax_table_cell(t, "%" PRIu64, number(w, "id"));
+        ax_table_cell(t, "%s", text(w, "state"));
+        for (unsigned k = 0; k < sizeof numbers / sizeof *numbers; k++)
+            ax_table_cell(t, "%s", ax_short_count(n, number(w, numbers[k])));
+    }
+    ax_table_row(t);
+    ax_table_cell(t, "all");
+    ax_table_cell(t, "%s", text(o, "state"));
+    for (unsigned k = 0; k < 3; k++)
+        ax_table_cell(t, "%s", ax_short_count(n, number(o, numbers[k])));
+    ax_table_bold(t);
+    return ax_table_print(t, args);
+}
+
+static int print_status(json_t *o, const struct ax_args *args)
+{
+    if (ax_args_flag(args, "json", false))
+        return ax_print_json(o);
+    print_summary(o);
+    int code = print_workers(o, args);
+    json_decref(o);
+    return code;
+}
+
+static int status_run(struct ax_args *args)
+{
+    struct ax_state state;
+    struct ax_err err = {0};
+    char *answer = NULL;
+    int code = ax_running_state(args, &state);
+
+    if (code != AX_EXIT_OK)
+        return code;
+    int rc = ax_client_status(&state, &answer, &err);
+    ax_state_fini(&state);
+    if (rc < 0)
+        return ax_say_err(&err, err.code == AX_E_MISSING ? AX_EXIT_NOT_RUNNING : AX_EXIT_FAILED);
+    json_t *o = json_loads(answer, 0, NULL);
+    ax_free(answer);
+    if (!json_is_object(o)) {
+        json_decref(o);
+        ax_say("the running instance answers what is no status");
+        return AX_EXIT_FAILED;
+    }
+    return print_status(o, args);
+}
+
+static const struct ax_opt options[] = {AX_OPTS_APP, AX_OPT_JSON, AX_OPT_END};
+
+const struct ax_cmd ax_cmd_status = {.name = "status",
+                                     .summary = "show the running app: workers, connections, addresses",
+                                     .options = options,
+                                     .run = status_run};
