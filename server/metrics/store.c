@@ -92,17 +92,30 @@ static char *aside_name(const char *path, const char *suffix)
     return name;
 }
 
-/* The log may hold committed rows, so it goes with its database; a missing one is fine. */
-static int move_log(const char *path, const char *to)
+static int rename_if_there(const char *from, const char *to)
+{
+    return rename(from, to) < 0 && errno != ENOENT ? errno : 0;
+}
+
+/* The log may hold committed rows, so it goes with its database. */
+static int move(const char *path, const char *to, struct ax_err *reterr)
 {
     char *from_wal = ax_asprintf("%s-wal", path), *to_wal = ax_asprintf("%s-wal", to);
     char *shm = ax_asprintf("%s-shm", path);
-    int rc = from_wal && to_wal && shm ? 0 : ENOMEM;
+    int rc = 0, os = 0;
 
-    if (rc == 0 && rename(from_wal, to_wal) < 0 && errno != ENOENT)
-        rc = errno;
-    if (rc == 0)
+    if (!from_wal || !to_wal || !shm) {
+        rc = ax_fail(reterr, AX_E_NOMEM, "no memory to set %s aside", path);
+        goto out;
+    }
+    os = rename_if_there(path, to);
+    if (os == 0)
+        os = rename_if_there(from_wal, to_wal);
+    if (os == 0)
         unlink(shm); /* an index of the log, made anew by whoever opens it */
+    else
+        rc = ax_fail_os(reterr, os, "cannot set the database %s aside", path);
+out:
     ax_free(from_wal);
     ax_free(to_wal);
     ax_free(shm);
@@ -128,10 +141,10 @@ static int put_aside(struct ax_store *st, const char *suffix, struct ax_err *ret
     char *to = aside_name(st->path, suffix);
     if (!to)
         return ax_fail(reterr, AX_E_NOMEM, "no memory to set %s aside", st->path);
-    int os = rename(st->path, to) < 0 ? errno : move_log(st->path, to);
-    if (os) {
+    int rc = move(st->path, to, reterr);
+    if (rc < 0) {
         ax_free(to);
-        return ax_fail_os(reterr, os, "cannot set the database %s aside", st->path);
+        return rc;
     }
     ax_free(st->set_aside);
     st->set_aside = to;

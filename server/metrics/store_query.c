@@ -38,7 +38,7 @@ static const char *const rows_sql[] = {
 #define SUM(name) ", ifnull(sum(" #name "), 0)"
 #define LAST(name)                                                                                           \
     ", ifnull((SELECT " #name " FROM server_stats WHERE " WINDOW " ORDER BY ts DESC, rowid DESC LIMIT 1), "  \
-                                                                 "0)"
+    "0)"
 static const char server_sql[] = "SELECT 0" AX_SAMPLE_MAP(SUM, LAST) " FROM server_stats WHERE " WINDOW;
 
 static const char events_sql[] =
