@@ -36,6 +36,18 @@ static int run(struct ax_args *args)
     return args->cmd->run(args);
 }
 
+static int refuse(const struct ax_args *args, const struct ax_err *err)
+{
+    switch (err->code) {
+    case AX_E_NOMEM:
+        return ax_say_err(err, AX_EXIT_FAILED);
+    case AX_E_UNSUPPORTED: /* nothing that --help could make clearer */
+        return ax_say_err(err, AX_EXIT_USAGE);
+    default:
+        return ax_usage(args, "%s", err->msg);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct ax_args args;
@@ -43,7 +55,7 @@ int main(int argc, char **argv)
 
     setlocale(LC_CTYPE, ""); /* tables count the width of what they print */
     if (ax_options_parse(argc, (const char *const *)argv, ax_commands, &args, &err) < 0)
-        return err.code == AX_E_NOMEM ? ax_say_err(&err, AX_EXIT_FAILED) : ax_usage(&args, "%s", err.msg);
+        return refuse(&args, &err);
     int code = ax_finish(run(&args));
     ax_args_fini(&args);
     return code;

@@ -78,7 +78,7 @@ static json_t *row(const struct ax_stats_row *r, int by)
         json_object_set_new(o, "method", text(r->method));
         json_object_set_new(o, "route", text(r->pattern));
     } else {
-        json_object_set_new(o, ax_by_names[by], text(r->key));
+        json_object_set_new(o, "key", text(r->key));
     }
     set_count(o, "requests", r->requests);
     set_count(o, "errors", r->errors);

@@ -143,7 +143,7 @@ static int print_events(const struct ax_stats_view *v)
     struct ax_table *t = ax_table_new();
     ax_table_column(t, "TIME", 0);
     ax_table_column(t, "EVENT", 0);
-    ax_table_column(t, "", 0);
+    ax_table_column(t, "WHAT", 0);
     for (size_t i = first; i < s->nevents; i++) {
         ax_table_row(t);
         ax_table_cell(t, "%s", ax_when_show(when, s->events[i].ts_us, v->utc));
@@ -178,6 +178,7 @@ int ax_stats_print(const struct ax_stats_view *v)
         print_empty(v);
     else if (print_rows(v) != AX_EXIT_OK)
         return AX_EXIT_FAILED;
-    print_server(v->routes);
+    if (v->routes->total.requests || v->routes->server.rss_bytes)
+        print_server(v->routes);
     return ax_finish(print_events(v));
 }
