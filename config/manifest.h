@@ -177,7 +177,8 @@ struct ax_manifest_input {
      * second. */
     const char *(*getenv)(const char *name, void *ctx);
     void *ctx;
-    /* `check`: *ret is filled in spite of errors, when there was something to decode; -code is returned all the same. */
+    /* `check`: *ret is filled in spite of errors, when there was something to decode; -code is returned all
+     * the same. */
     bool keep_broken;
 };
 

@@ -62,9 +62,12 @@ static bool split_number(const char *text, int64_t *whole, int64_t *millionths, 
 static bool scale_number(int64_t whole, int64_t millionths, int64_t factor, int64_t *ret)
 {
     int64_t part = (int64_t)((double)millionths * (double)factor / 1e6 + 0.5);
+    int64_t v;
 
-    return !__builtin_mul_overflow(whole, factor, ret) && !__builtin_add_overflow(*ret, part, ret) &&
-           *ret != AX_OFF;
+    if (__builtin_mul_overflow(whole, factor, &v) || __builtin_add_overflow(v, part, &v) || v == AX_OFF)
+        return false;
+    *ret = v;
+    return true;
 }
 
 static int bad_unit(const char *text, const char *rest, const struct unit *u, size_t n, const char *all,
