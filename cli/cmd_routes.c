@@ -16,6 +16,8 @@ static const struct ax_opt options[] = {
     AX_OPT_END,
 };
 
+enum { NO_TIMEOUT = -1 }; /* answered without JavaScript: nothing to time */
+
 struct row {
     const char *method, *path, *handler; /* BORROWED */
     const char *file;                    /* BORROWED; NULL = registered in code */
@@ -40,13 +42,18 @@ static const struct ax_manifest_route *origin(const struct ax_manifest *m, const
     return any;
 }
 
+static int64_t timeout_of(const struct ax_manifest_route *r)
+{
+    return r->kind == AX_ROUTE_HANDLER ? r->timeout_us : NO_TIMEOUT;
+}
+
 static size_t rows_of_check(const struct ax_manifest *m, const struct ax_check_result *r, struct row *ret)
 {
     for (size_t i = 0; i < r->nroutes; i++) {
         const struct ax_check_route *c = &r->routes[i];
         const struct ax_manifest_route *o = origin(m, c);
         ret[i] = (struct row){c->method, c->pattern, c->name,
-                              c->file,   c->line,    o ? o->timeout_us : m->timeouts.handler};
+                              c->file,   c->line,    o ? timeout_of(o) : m->timeouts.handler};
     }
     return r->nroutes;
 }
@@ -66,9 +73,16 @@ static size_t rows_of_manifest(const struct ax_manifest *m, struct row *ret, cha
             ret_names[i] = ax_asprintf("%s#%s", r->module, r->export_name);
             name = ret_names[i] ? ret_names[i] : name;
         }
-        ret[i] = (struct row){r->method, r->pattern, name, r->at.file, r->at.line, r->timeout_us};
+        ret[i] = (struct row){r->method, r->pattern, name, r->at.file, r->at.line, timeout_of(r)};
     }
     return m->nroutes;
+}
+
+static json_t *timeout_json(int64_t us)
+{
+    if (us == AX_OFF || us == NO_TIMEOUT)
+        return json_null();
+    return us % 1000 ? json_real((double)us / 1e3) : json_integer(us / 1000);
 }
 
 static int print_json(const struct row *rows, size_t n)
@@ -78,8 +92,7 @@ static int print_json(const struct row *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         const struct row *r = &rows[i];
         json_t *o = json_pack("{s:s, s:s, s:s}", "method", r->method, "path", r->path, "handler", r->handler);
-        json_object_set_new(o, "timeout_ms",
-                            r->timeout_us == AX_OFF ? json_null() : json_real((double)r->timeout_us / 1e3));
+        json_object_set_new(o, "timeout_ms", timeout_json(r->timeout_us));
         json_object_set_new(o, "file", r->file ? json_string(r->file) : json_null());
         json_object_set_new(o, "line", r->file ? json_integer(r->line) : json_null());
         json_array_append_new(a, o);
@@ -106,7 +119,8 @@ static int print_table(const struct ax_args *args, const struct row *rows, size_
         ax_table_cell(t, "%s", rows[i].method);
         ax_table_cell(t, "%s", rows[i].path);
         ax_table_cell(t, "%s", rows[i].handler);
-        ax_table_cell(t, "%s", ax_short_duration(timeout, rows[i].timeout_us));
+        ax_table_cell(
+            t, "%s", rows[i].timeout_us == NO_TIMEOUT ? "-" : ax_short_duration(timeout, rows[i].timeout_us));
     }
     return ax_table_print(t, args);
 }
