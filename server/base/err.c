@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int record(struct ax_err *e, enum ax_code code, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static int record(struct ax_err *e, enum ax_code code, const char *fmt,
+                                                        va_list ap)
 {
     if (e && e->code == AX_OK) {
         e->code = code;

@@ -237,7 +237,7 @@ static bool admit(struct ax_request *r)
         refuse(r, &(struct ax_refusal){413, "limits.body", "Content Too Large"});
         return false;
     }
-    if (AX_LIKELY(w->inflight < w->inflight_share))
+    if (AX_LIKELY(w->inflight < w->inflight_share || r->site_route->kind != AX_SITE_JS))
         return true;
     if (w->engine ? ax_engine_take_inflight(w->engine) : w->set->limit_inflight < 0) {
         r->inflight_taken = w->engine != NULL;
@@ -372,7 +372,6 @@ void ax_intake_whole(struct ax_request *r)
 {
     const struct ax_route *route = r->site_route;
 
-    r->state = AX_REQ_QUEUED;
     if (AX_LIKELY(route->kind == AX_SITE_JS))
         ax_worker_queue(r);
     else if (route->kind == AX_SITE_FIXED)

@@ -219,6 +219,15 @@ static void stay_awake(uv_idle_t *h)
     (void)h; /* an active idle handle keeps the loop from sleeping; the work is done in `check` */
 }
 
+/* The loop must not sleep while requests wait for the next turn. */
+static void keep_awake(struct ax_worker *w)
+{
+    if (AX_UNLIKELY(w->nready && !w->dying))
+        uv_idle_start(&w->idle, stay_awake);
+    else if (AX_UNLIKELY(uv_is_active((uv_handle_t *)&w->idle)))
+        uv_idle_stop(&w->idle);
+}
+
 static void run_ready(struct ax_worker *w)
 {
     if (w->nready && !w->dying && !w->running) {
@@ -227,10 +236,7 @@ static void run_ready(struct ax_worker *w)
             ;
     }
     flush(w);
-    if (w->nready && !w->dying)
-        uv_idle_start(&w->idle, stay_awake);
-    else
-        uv_idle_stop(&w->idle);
+    keep_awake(w);
 }
 
 bool ax_worker_slice_over(struct ax_worker *w)
@@ -255,6 +261,7 @@ void ax_worker_queue(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
+    r->state = AX_REQ_QUEUED;
     ax_worker_inflight(w, 1);
     if (AX_UNLIKELY(w->nready == w->ready_cap) && !grow_ready(w)) {
         ax_reply_error(r, 503, "out of memory", NULL);
@@ -270,6 +277,7 @@ static void on_prepare(uv_prepare_t *h)
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
     flush(w); /* answers given from timers and promises leave before the loop sleeps */
+    keep_awake(w); /* room in a connection may have let requests in */
     if (w->access)
         ax_account_flush(w);
     w->fresh = false;

@@ -1,0 +1,460 @@
+#include "net/harness.h"
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
+
+static void test_answers(void **state)
+{
+    static const struct {
+        const char *request;
+        int status;
+        const char *body;
+    } t[] = {
+        {GET("/"), 200, "Hello World"},
+        {GET("/users/a%20b"), 200, "a%20b"},
+        {GET("/written"), 200, "written in place"},
+        {GET("/later"), 200, "later"},
+        {GET("/nocontent"), 204, ""},
+        {GET("/old"), 308, ""},
+        {GET("/live"), 200, "{\"status\":\"live\"}"},
+        {GET("/ready"), 200, "{\"status\":\"ready\"}"},
+        {GET("/missing"), 404, "{\"error\":\"Not Found\",\"path\":\"/missing\"}"},
+        {GET("/a/../b"), 400, "{\"error\":\"malformed path\"}"},
+        {GET("/dir"), 404, "{\"error\":\"Not Found\",\"path\":\"/dir\"}"},
+        {"PUT / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "{\"error\":\"Method Not Allowed\"}"},
+        {"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n", 204, ""},
+        {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 204, ""},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 200, "abcde"},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n", 200, ""},
+        {"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", 404, "{\"error\":\"Not Found\",\"path\":\"/missing\"}"},
+        {GET("/"), 200, "Hello World"},
+    };
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port); /* all on one connection */
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        puts_fd(fd, t[i].request);
+        expect(fd, t[i].status, t[i].body);
+    }
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_split_at_every_byte(void **state)
+{
+    static const char two[] = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                              "GET /users/7 HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &one, sizeof one);
+    for (size_t cut = 1; cut < sizeof two - 1; cut++) {
+        put(fd, two, cut);
+        put(fd, two + cut, sizeof two - 1 - cut);
+        expect(fd, 200, "abc");
+        expect(fd, 200, "7");
+    }
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_pipelining_in_order(void **state)
+{
+    struct server s;
+    char all[8192] = "", want[16];
+    size_t n = 0;
+
+    (void)state;
+    server_init(&s);
+    s.set.limit_pipeline = 8; /* reading pauses and resumes */
+    server_start(&s);
+    int fd = dial(s.port);
+    for (int i = 0; i < 60; i++) { /* answers come late and backwards between immediate ones */
+        const char *path = i % 3 ? "/later/%d" : "/users/%d";
+        n += (size_t)snprintf(all + n, sizeof all - n, "GET ");
+        n += (size_t)snprintf(all + n, sizeof all - n, i % 3 ? "/later/%d" : "/users/%d", i);
+        n += (size_t)snprintf(all + n, sizeof all - n, " HTTP/1.1\r\nHost: x\r\n\r\n");
+        (void)path;
+    }
+    put(fd, all, n);
+    for (int i = 0; i < 60; i++) {
+        snprintf(want, sizeof want, "%d", i);
+        expect(fd, 200, want);
+    }
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_head_and_versions(void **state)
+{
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /written HTTP/1.1\r\nHost: x\r\n\r\n" GET("/nocontent"));
+    assert_int_equal(receive(fd, &r, true), 200);
+    assert_int_equal(r.length, 11);
+    assert_int_equal(receive(fd, &r, true), 200);
+    assert_int_equal(r.length, 16);
+    assert_int_equal(receive(fd, &r, true), 204);
+    assert_false(r.has_length);
+    assert_null(strstr(r.head, "Content-Type"));
+    puts_fd(fd, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" GET("/"));
+    assert_int_equal(receive(fd, &r, false), 200);
+    assert_non_null(strstr(r.head, "Connection: close"));
+    free(r.body);
+    expect_close(fd);
+    close(fd);
+    fd = dial(s.port);
+    puts_fd(fd, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    assert_int_equal(receive(fd, &r, false), 200);
+    assert_non_null(strstr(r.head, "Connection: keep-alive"));
+    free(r.body);
+    puts_fd(fd, "GET / HTTP/1.0\r\n\r\n");
+    assert_int_equal(receive(fd, &r, false), 200);
+    free(r.body);
+    expect_close(fd);
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_big_to_a_slow_reader(void **state)
+{
+    static const char *const paths[] = {GET("/big"), GET("/copied")};
+    static const size_t lengths[] = {BIG, 300000};
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    for (int round = 0; round < 4; round++) { /* two in the pipe before the first is read */
+        puts_fd(fd, paths[round % 2]);
+        puts_fd(fd, GET("/"));
+        assert_int_equal(receive(fd, &r, false), 200);
+        assert_int_equal(r.length, lengths[round % 2]);
+        assert_memory_equal(r.body, s.big, r.length);
+        free(r.body);
+        expect(fd, 200, "Hello World");
+    }
+    close(fd);
+    server_command(&s, CMD_CLOSE);
+    pthread_join(s.thread, NULL);
+    assert_int_equal(s.released, 2);
+    s.thread = 0;
+    assert_int_equal(pthread_create(&s.thread, NULL, server_thread, &s), 0); /* joined below; the loop is done */
+    server_join(&s);
+}
+
+static void test_limits(void **state)
+{
+    static const struct {
+        const char *request;
+        int status;
+        const char *limit;
+    } t[] = {
+        {"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n01234567890", 413, "limits.body"},
+        {"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", 413, "limits.body"},
+        {"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: x\r\n\r\n", 414, "limits.uri"},
+        {"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\nC: d\r\nE: f\r\nG: h\r\n\r\n", 431, "limits.header_count"},
+        {"GET / HTTP/1.1\r\nHost: x\r\nA: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n", 431, "limits.header"},
+        {"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
+        {"GET / HTTP/1.1\r\n\r\n", 400, NULL},
+        {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, NULL},
+        {"GET / HTTP/1.1\nHost: x\n\n", 400, NULL},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, NULL},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n", 417, NULL},
+    };
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    s.set.limit_uri = 40;
+    s.set.limit_header = 200;
+    s.set.limit_header_count = 4;
+    server_start(&s);
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        int fd = dial(s.port);
+        puts_fd(fd, t[i].request);
+        assert_int_equal(receive(fd, &r, false), t[i].status);
+        if (t[i].limit)
+            assert_non_null(strstr(r.body, t[i].limit));
+        free(r.body);
+        close(fd);
+    }
+    server_stop(&s);
+}
+
+static void test_refused_behind_a_late_answer(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, GET("/later/1") GET("/later/2") "GET / HTTP/9.9\r\nHost: x\r\n\r\n" GET("/"));
+    expect(fd, 200, "1");
+    expect(fd, 200, "2");
+    assert_int_equal(status_of(fd), 505);
+    expect_close(fd);
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_handler_timeout(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, GET("/never") GET("/"));
+    assert_int_equal(status_of(fd), 504);
+    expect(fd, 200, "Hello World");
+    close(fd);
+    server_command(&s, CMD_CLOSE);
+    server_join(&s);
+    assert_int_equal(s.gone_timeout, 1);
+}
+
+static void test_connection_timeouts(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    s.set.timeout_header_us = s.set.timeout_body_us = 30000;
+    s.set.timeout_keep_alive_us = 30000;
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, "GET / HTT");
+    assert_int_equal(status_of(fd), 408);
+    expect_close(fd);
+    close(fd);
+    fd = dial(s.port);
+    puts_fd(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe");
+    assert_int_equal(status_of(fd), 408);
+    expect_close(fd);
+    close(fd);
+    fd = dial(s.port);
+    puts_fd(fd, GET("/"));
+    expect(fd, 200, "Hello World");
+    expect_close(fd); /* idle */
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_client_gone(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, GET("/silent"));
+    int other = dial(s.port);
+    puts_fd(other, GET("/"));
+    expect(other, 200, "Hello World"); /* the first was entered by now or will be with it */
+    close(fd);
+    for (;;) { /* until the server has seen it */
+        puts_fd(other, GET("/"));
+        expect(other, 200, "Hello World");
+        pthread_mutex_lock(&s.lock);
+        unsigned gone = s.gone_client;
+        pthread_mutex_unlock(&s.lock);
+        if (gone)
+            break;
+    }
+    close(other);
+    server_stop(&s);
+    assert_int_equal(s.gone_client, 1);
+}
+
+static void test_expect_continue(void **state)
+{
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(receive(fd, &r, false), 100);
+    puts_fd(fd, "ok");
+    expect(fd, 200, "ok");
+    puts_fd(fd, "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\nExpect: 100-continue\r\n\r\n");
+    assert_int_equal(status_of(fd), 413);
+    expect_close(fd);
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_inflight_ceiling(void **state)
+{
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    s.set.limit_inflight = 2;
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, GET("/later/1") GET("/later/2") GET("/later/3") GET("/live"));
+    expect(fd, 200, "1");
+    expect(fd, 200, "2");
+    assert_int_equal(receive(fd, &r, false), 503);
+    assert_non_null(strstr(r.head, "Retry-After: "));
+    assert_non_null(strstr(r.body, "limits.inflight"));
+    free(r.body);
+    assert_int_equal(status_of(fd), 200);
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_partial_batches(void **state)
+{
+    struct server s;
+    char all[8192];
+    size_t n = 0;
+    char want[16];
+
+    (void)state;
+    server_init(&s);
+    s.enter_at_most = 3;
+    s.set.batch = 16;
+    s.set.slice_us = 0;
+    server_start(&s);
+    int fd = dial(s.port);
+    for (int i = 0; i < 50; i++)
+        n += (size_t)snprintf(all + n, sizeof all - n, "GET /users/%d HTTP/1.1\r\nHost: x\r\n\r\n", i);
+    put(fd, all, n);
+    for (int i = 0; i < 50; i++) {
+        snprintf(want, sizeof want, "%d", i);
+        expect(fd, 200, want);
+    }
+    close(fd);
+    server_stop(&s);
+    assert_true(s.batches >= 50 / 3);
+    assert_true(s.largest_batch <= 16);
+}
+
+static void test_drain(void **state)
+{
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int idle = dial(s.port), busy = dial(s.port);
+    puts_fd(idle, GET("/"));
+    expect(idle, 200, "Hello World");
+    puts_fd(busy, GET("/later"));
+    server_command(&s, CMD_DRAIN);
+    assert_int_equal(receive(busy, &r, false), 200);
+    free(r.body);
+    expect_close(idle);
+    close(idle);
+    close(busy);
+    server_join(&s);
+    assert_true(s.drained);
+}
+
+static void test_trailing_slash(void **state)
+{
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    s.set.trailing_slash = 2;
+    server_start(&s);
+    assert_int_equal(ask(s.port, GET("/dir")), 200);
+    assert_int_equal(ask(s.port, GET("/users/7/")), 200);
+    server_stop(&s);
+    server_init(&s);
+    s.set.trailing_slash = 1;
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, GET("/dir?a=b"));
+    assert_int_equal(receive(fd, &r, false), 308);
+    assert_non_null(strstr(r.head, "Location: /dir/?a=b\r\n"));
+    close(fd);
+    server_stop(&s);
+}
+
+static void test_counts(void **state)
+{
+    struct server s;
+    struct ax_series series;
+    struct ax_request_record rec;
+    uint64_t total = 0;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int fd = dial(s.port);
+    for (int i = 0; i < 10; i++) {
+        puts_fd(fd, GET("/"));
+        expect(fd, 200, "Hello World");
+    }
+    puts_fd(fd, GET("/nothing"));
+    assert_int_equal(status_of(fd), 404);
+    close(fd);
+    server_command(&s, CMD_CLOSE);
+    pthread_join(s.thread, NULL);
+    for (unsigned i = 0; i < ax_segment_series_count(s.segment, 0); i++) {
+        ax_segment_read_series(s.segment, 0, i, &series);
+        total += series.count;
+        if (series.route == 1)
+            assert_int_equal(series.count, 10);
+    }
+    assert_int_equal(total, 11);
+    unsigned records = 0;
+    while (ax_segment_take_record(s.segment, 0, &rec))
+        records++;
+    assert_int_equal(records, 11);
+    assert_int_equal(pthread_create(&s.thread, NULL, server_thread, &s), 0);
+    server_join(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_split_at_every_byte),
+        cmocka_unit_test(test_pipelining_in_order),
+        cmocka_unit_test(test_head_and_versions),
+        cmocka_unit_test(test_big_to_a_slow_reader),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_refused_behind_a_late_answer),
+        cmocka_unit_test(test_handler_timeout),
+        cmocka_unit_test(test_connection_timeouts),
+        cmocka_unit_test(test_client_gone),
+        cmocka_unit_test(test_expect_continue),
+        cmocka_unit_test(test_inflight_ceiling),
+        cmocka_unit_test(test_partial_batches),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_trailing_slash),
+        cmocka_unit_test(test_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
