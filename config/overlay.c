@@ -6,7 +6,10 @@
 #include "config/mf_arena.h"
 #include "config/problems.h"
 
-enum { VALUE_MAX = 1 << 20 }; /* bytes of one value once interpolated */
+enum {
+    VALUE_MAX = 1 << 20, /* bytes of one value once interpolated; checked after each variable */
+    BUFFER_MAX = 16 << 20,
+};
 
 void ax_overlay(struct ax_node *base, struct ax_node *over)
 {
@@ -122,6 +125,11 @@ static bool expand(struct interpolation *x)
             ax_buf_addc(&x->out, '$');
             p += p[1] == '$' ? 2 : 1;
         }
+        if (x->out.n > VALUE_MAX) {
+            ax_problem(x->p, AX_E_LIMIT, &x->node->at, "longer than %d KiB once its variables are put in",
+                       VALUE_MAX >> 10);
+            return false;
+        }
     }
     return true;
 }
@@ -129,13 +137,9 @@ static bool expand(struct interpolation *x)
 static void interpolate_scalar(struct ax_node *n, const struct ax_lookup *l, struct ax_mf_arena *arena,
                                struct ax_problems *p)
 {
-    struct interpolation x = {.l = l, .arena = arena, .p = p, .node = n, .out = AX_BUF_INIT(VALUE_MAX)};
+    struct interpolation x = {.l = l, .arena = arena, .p = p, .node = n, .out = AX_BUF_INIT(BUFFER_MAX)};
 
     if (!expand(&x)) {
-        n->kind = AX_NODE_BAD;
-    } else if (x.out.n > VALUE_MAX / 2) {
-        ax_problem(p, AX_E_LIMIT, &n->at, "longer than %d KiB once its variables are put in",
-                   VALUE_MAX / 2048);
         n->kind = AX_NODE_BAD;
     } else {
         char *text = x.out.failed ? NULL : ax_mf_strndup(arena, x.out.p, x.out.n);

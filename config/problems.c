@@ -49,6 +49,8 @@ static bool known(const struct ax_problems *p, const struct ax_err *e)
 }
 
 static void add(struct ax_problems *p, bool warning, enum ax_code code, const struct ax_place *at,
+                const char *fmt, va_list ap) __attribute__((format(printf, 5, 0)));
+static void add(struct ax_problems *p, bool warning, enum ax_code code, const struct ax_place *at,
                 const char *fmt, va_list ap)
 {
     struct ax_problem *to = append(p);

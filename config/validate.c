@@ -103,12 +103,8 @@ static void report_twins(struct ax_mf *d, const struct entry *first, const struc
 {
     const struct ax_manifest_route *a = first->route, *b = second->route;
 
-    if (strcmp(a->pattern, b->pattern) == 0)
-        ax_problem(d->p, AX_E_DUPLICATE, &b->path_at, "%s %.120s is given twice, first in line %u", b->method,
-                   b->pattern, a->path_at.line);
-    else
-        ax_problem(d->p, AX_E_DUPLICATE, &b->path_at, "%s %.120s answers the same paths as %.120s in line %u",
-                   b->method, b->pattern, a->pattern, a->path_at.line);
+    ax_problem(d->p, AX_E_DUPLICATE, &b->path_at, "%s %.120s answers the same paths as %.120s in line %u",
+               b->method, b->pattern, a->pattern, a->path_at.line);
 }
 
 /* e[0..n) are the routes of one shape: an ANY beside all seven methods has nothing left. */

@@ -257,6 +257,30 @@ static void test_interpolation_mistakes(void **state)
     fixture_close(&f);
 }
 
+static void test_too_long_a_value(void **state)
+{
+    enum { TIMES = 40, LENGTH = 30000 };
+    struct fixture f;
+    char *env = malloc(LENGTH + 16);
+    char text[TIMES * 8 + 64] = "log: { output: \"";
+    (void)state;
+    assert_non_null(env);
+    fixture_open(&f);
+    int n = snprintf(env, 16, "BIG=");
+    memset(env + n, 'x', LENGTH);
+    fixture_file(&f, ".env", env, (size_t)n + LENGTH);
+    free(env);
+    size_t used = strlen(text);
+    for (int i = 0; i < TIMES; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "${BIG}");
+    snprintf(text + used, sizeof text - used, "\" }\n");
+    struct loaded l = fixture_load_text(&f, text);
+    assert_int_equal(l.rc, -AX_E_LIMIT);
+    assert_one_problem(&l.p, 1, 16, "longer than 1024 KiB");
+    loaded_free(&l);
+    fixture_close(&f);
+}
+
 static void test_discovery(void **state)
 {
     struct fixture f;
@@ -392,6 +416,7 @@ int main(void)
         cmocka_unit_test(test_overlays),
         cmocka_unit_test(test_interpolation),
         cmocka_unit_test(test_interpolation_mistakes),
+        cmocka_unit_test(test_too_long_a_value),
         cmocka_unit_test(test_discovery),
         cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_no_memory),
