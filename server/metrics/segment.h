@@ -1,17 +1,18 @@
-/* metrics/segment.h - the shared metrics segment: one memfd per engine, made by the supervisor, mapped by both.
- * Workers only add, each into its own area, with plain (relaxed) stores and no system call; the supervisor's writer
- * thread reads.  So a killed engine loses no count.
+/* metrics/segment.h - the shared metrics segment: one memfd per engine, made by the supervisor, mapped by
+ * both. Workers only add, each into its own area, with plain (relaxed) stores and no system call; the
+ * supervisor's writer thread reads.  So a killed engine loses no count.
  *
  * Layout (all offsets from the start, header says the sizes; ax_segment.layout is its version):
  *   header | route table (names, written once by the engine before it is ready) | worker areas
- * A worker area: counters (metrics.def) | series index [routes][6] -> series number | ring of request records |
- * series.  A series is one (route, status class): counts and a histogram.  A worker claims series as they occur, so
- * memory and scanning cost follow use; the memfd is sparse.  When no series is left, requests count under route 0
- * of their class and `dropped` is incremented.  The reader trusts no number in it: an engine that scribbles over its
- * segment spoils its own figures and nothing else; the memfd is sealed against resizing.
+ * A worker area: counters (metrics.def) | series index [routes][6] -> series number | ring of request records
+ * | series.  A series is one (route, status class): counts and a histogram.  A worker claims series as they
+ * occur, so memory and scanning cost follow use; the memfd is sparse.  When no series is left, requests count
+ * under route 0 of their class and `dropped` is incremented.  The reader trusts no number in it: an engine
+ * that scribbles over its segment spoils its own figures and nothing else; the memfd is sealed against
+ * resizing.
  *
- * Threads: a worker area has one writer.  Readers see every field whole (aligned, relaxed) but fields of one series
- * may be of slightly different moments; sums are exact once the worker is quiet. */
+ * Threads: a worker area has one writer.  Readers see every field whole (aligned, relaxed) but fields of one
+ * series may be of slightly different moments; sums are exact once the worker is quiet. */
 #ifndef AX_METRICS_SEGMENT_H
 #define AX_METRICS_SEGMENT_H
 
@@ -25,10 +26,16 @@
 #include "metrics/histogram.h"
 
 enum { AX_SEGMENT_LAYOUT = 1 };
-enum { AX_ROUTE_NONE = 0 };          /* route id of requests that matched no route: "(none)" */
-enum { AX_STATUS_CLASSES = 6 };      /* status / 100; 0 = no status (aborted) */
-enum { AX_RECORD_PATH = 200, AX_RECORD_ERROR = 64, AX_RECORD_REMOTE = 46, AX_RECORD_ID = 36, AX_RECORD_METHOD = 15 };
-enum { AX_RING_RECORDS = 1024 };     /* request records per worker that may wait for the writer */
+enum { AX_ROUTE_NONE = 0 };     /* route id of requests that matched no route: "(none)" */
+enum { AX_STATUS_CLASSES = 6 }; /* status / 100; 0 = no status (aborted) */
+enum {
+    AX_RECORD_PATH = 200,
+    AX_RECORD_ERROR = 64,
+    AX_RECORD_REMOTE = 46,
+    AX_RECORD_ID = 36,
+    AX_RECORD_METHOD = 15
+};
+enum { AX_RING_RECORDS = 1024 }; /* request records per worker that may wait for the writer */
 
 struct ax_counters { /* one per worker */
 #define M(name, kind, unit, help) uint64_t name;
@@ -46,24 +53,25 @@ struct ax_request_record { /* one request, for `requests` */
     int64_t ts_us;         /* wall clock when its head was complete */
     uint64_t duration_us, bytes_in, bytes_out;
     uint32_t route;
-    uint16_t status;       /* 0 = aborted before a status was sent */
-    /* Texts by length, cut where they are longer: fill them with ax_record_text.  method is the name ("GET"; "-" for
-     * one that is not known): metrics knows no enum of http. */
+    uint16_t status; /* 0 = aborted before a status was sent */
+    /* Texts by length, cut where they are longer: fill them with ax_record_text.  method is the name ("GET";
+     * "-" for one that is not known): metrics knows no enum of http. */
     uint8_t method_len, id_len, remote_len, path_len, error_len;
-    char method[AX_RECORD_METHOD], id[AX_RECORD_ID], remote[AX_RECORD_REMOTE], path[AX_RECORD_PATH], error[AX_RECORD_ERROR];
+    char method[AX_RECORD_METHOD], id[AX_RECORD_ID], remote[AX_RECORD_REMOTE], path[AX_RECORD_PATH],
+        error[AX_RECORD_ERROR];
 };
 
 /* r->path_len = ax_record_text(r->path, sizeof r->path, path): copies what fits (whole UTF-8 characters). */
 uint8_t ax_record_text(char *dst, size_t cap, struct ax_str s);
 
-struct ax_route_name { /* BORROWED strings */
+struct ax_route_name {                      /* BORROWED strings */
     struct ax_str method, pattern, handler; /* handler: "handlers/users.js#show", "redirect", "health" ... */
 };
 
 struct ax_segment; /* a mapping; opaque: segment.c */
 struct ax_wstat;   /* a worker's area in it; opaque but for the inline below */
 
-/* Supervisor: a memfd for `workers` workers and at most `max_routes` routes.  *ret_fd is OWNED by the caller. */
+/* Supervisor: a memfd for `workers` workers and at most `max_routes` routes.  *ret_fd is OWNED: close it. */
 int ax_segment_create(unsigned workers, unsigned max_routes, struct ax_segment **ret, int *ret_fd,
                       struct ax_err *reterr);
 /* Engine: maps an inherited memfd; -AX_E_PROTO when its layout is another. */
@@ -73,9 +81,10 @@ int ax_segment_private(unsigned workers, unsigned max_routes, struct ax_segment 
 void ax_segment_free(struct ax_segment *s); /* unmaps; NULL is fine */
 
 unsigned ax_segment_workers(const struct ax_segment *s);
-/* Once, before anything is counted: names[i] is route id i + 1.  -AX_E_LIMIT when there are more than max_routes.
- * Calling it again with equal names is fine (every worker of an engine does). */
-int ax_segment_set_routes(struct ax_segment *s, const struct ax_route_name *names, unsigned n, struct ax_err *reterr);
+/* Once, before anything is counted: names[i] is route id i + 1.  -AX_E_LIMIT when there are more than
+ * max_routes. Calling it again with equal names is fine (every worker of an engine does). */
+int ax_segment_set_routes(struct ax_segment *s, const struct ax_route_name *names, unsigned n,
+                          struct ax_err *reterr);
 unsigned ax_segment_routes(const struct ax_segment *s); /* 0 until set */
 /* id 0 is "-" "(none)" "-" always; 1..n once set; false beyond. */
 bool ax_segment_route(const struct ax_segment *s, unsigned id, struct ax_route_name *ret);
@@ -83,7 +92,8 @@ bool ax_segment_route(const struct ax_segment *s, unsigned id, struct ax_route_n
 /* ---- request path: the worker's own thread */
 struct ax_wstat *ax_segment_worker(struct ax_segment *s, unsigned worker); /* 0 .. workers - 1 */
 struct ax_counters *ax_wstat_counters(struct ax_wstat *w);
-/* For the worker's own counters: a reader in another thread never sees half a number, and no bus lock is paid. */
+/* For the worker's own counters: a reader in another thread never sees half a number, and no bus lock is
+ * paid. */
 static inline void ax_count_set(uint64_t *counter, uint64_t v)
 {
     __atomic_store_n(counter, v, __ATOMIC_RELAXED);
@@ -93,17 +103,18 @@ static inline void ax_count_add(uint64_t *counter, uint64_t n)
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
 /* One answered request.  Claims the series on first use.  About 10 ns. */
-void ax_count_request(struct ax_wstat *w, uint32_t route, unsigned status, uint64_t bytes_in, uint64_t bytes_out,
-                      uint64_t queue_us, uint64_t handler_us, uint64_t send_us);
+void ax_count_request(struct ax_wstat *w, uint32_t route, unsigned status, uint64_t bytes_in,
+                      uint64_t bytes_out, uint64_t queue_us, uint64_t handler_us, uint64_t send_us);
 /* Copies *r into the ring; full = counted as dropped. */
 void ax_record_request(struct ax_wstat *w, const struct ax_request_record *r);
 
 /* ---- reader: the supervisor's writer thread */
-const struct ax_counters *ax_segment_counters(const struct ax_segment *s, unsigned worker); /* read relaxed, or: */
+const struct ax_counters *ax_segment_counters(const struct ax_segment *s,
+                                              unsigned worker); /* read relaxed, or: */
 void ax_segment_read_counters(const struct ax_segment *s, unsigned worker, struct ax_counters *ret);
 unsigned ax_segment_series_count(const struct ax_segment *s, unsigned worker);
-/* In shared memory: read its fields with relaxed loads, or copy it whole with ax_segment_read_series.  A series that
- * was never counted has count 0 (the six of route 0 are there from the start). */
+/* In shared memory: read its fields with relaxed loads, or copy it whole with ax_segment_read_series.  A
+ * series that was never counted has count 0 (the six of route 0 are there from the start). */
 const struct ax_series *ax_segment_series(const struct ax_segment *s, unsigned worker, unsigned i);
 /* `count` is read first and written last: the other sums are never behind it. */
 void ax_segment_read_series(const struct ax_segment *s, unsigned worker, unsigned i, struct ax_series *ret);

@@ -269,17 +269,23 @@ static uint64_t interval_max(const struct ax_series *now, const struct ax_series
     return top < now->max_us ? top : now->max_us;
 }
 
+/* A number that fell was spoiled by its engine: better nothing than 2^64. */
+static uint64_t since(uint64_t now, uint64_t then)
+{
+    return now > then ? now - then : 0;
+}
+
 static void differ(const struct ax_series *now, const struct ax_series *then, struct ax_store_row *row,
                    uint64_t counts[AX_HIST_BUCKETS])
 {
     for (unsigned i = 0; i < AX_HIST_BUCKETS; i++)
         counts[i] = now->histogram[i] - then->histogram[i]; /* 32 bits that wrap */
-    row->count = now->count - then->count;
-    row->bytes_in = now->bytes_in - then->bytes_in;
-    row->bytes_out = now->bytes_out - then->bytes_out;
-    row->queue_us = now->queue_us - then->queue_us;
-    row->handler_us = now->handler_us - then->handler_us;
-    row->send_us = now->send_us - then->send_us;
+    row->count = since(now->count, then->count);
+    row->bytes_in = since(now->bytes_in, then->bytes_in);
+    row->bytes_out = since(now->bytes_out, then->bytes_out);
+    row->queue_us = since(now->queue_us, then->queue_us);
+    row->handler_us = since(now->handler_us, then->handler_us);
+    row->send_us = since(now->send_us, then->send_us);
     row->max_us = interval_max(now, then, counts);
 }
 
@@ -351,12 +357,12 @@ static void take_counters(struct ax_store *st, struct ax_source *src, unsigned w
     struct ax_counters now, *then = &src->workers[worker].counters;
 
     ax_segment_read_counters(src->segment, worker, &now);
-    st->held.accepted += now.accepted - then->accepted;
-    st->held.pool_dry += now.pool_dry - then->pool_dry;
-    st->held.cache_hits += now.cache_hits - then->cache_hits;
-    st->held.cache_misses += now.cache_misses - then->cache_misses;
-    st->held.late_sends += now.late_sends - then->late_sends;
-    st->held.dropped += now.dropped - then->dropped;
+    st->held.accepted += since(now.accepted, then->accepted);
+    st->held.pool_dry += since(now.pool_dry, then->pool_dry);
+    st->held.cache_hits += since(now.cache_hits, then->cache_hits);
+    st->held.cache_misses += since(now.cache_misses, then->cache_misses);
+    st->held.late_sends += since(now.late_sends, then->late_sends);
+    st->held.dropped += since(now.dropped, then->dropped);
     *then = now;
     if (src->ended)
         return;

@@ -7,9 +7,12 @@
 #include "base/assert.h"
 #include "metrics/store_private.h"
 
+/* No true number is beyond 2^53 (in microseconds: 285 years).  One from a spoiled segment may be, and would
+ * make SQLite's sum() overflow, which is an error. */
 static void bind_u64(sqlite3_stmt *q, int at, uint64_t v)
 {
-    sqlite3_bind_int64(q, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
+    const uint64_t most = (uint64_t)1 << 53;
+    sqlite3_bind_int64(q, at, (int64_t)(v < most ? v : most));
 }
 
 /* An empty text is NULL. */

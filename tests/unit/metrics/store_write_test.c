@@ -378,6 +378,27 @@ static void test_no_memory(void **state)
     assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), sent);
 }
 
+/* An engine that wrote over its segment spoils its own figures, not the store. */
+static void test_scribbled_segment(void **state)
+{
+    struct fix *f = *state;
+    struct ax_series *series = (void *)(uintptr_t)ax_segment_series(f->segment, 0, 0);
+
+    fix_count(f, 0, 1, 200, 4);
+    memset(series, 0xff, 3 * sizeof *series);
+    memset(ax_wstat_counters(ax_segment_worker(f->segment, 0)), 0xff, sizeof(struct ax_counters));
+    fix_write_ok(f, FIX_NOW);
+    memset(series, 0, 3 * sizeof *series);
+    memset(ax_wstat_counters(ax_segment_worker(f->segment, 0)), 0, sizeof(struct ax_counters));
+    fix_count(f, 0, 0, 200, 1);
+    fix_write_ok(f, FIX_NOW + 1);
+    assert_int_equal(ax_store_fold(f->store, fix_at(FIX_NOW + 5000), NULL), 0);
+    struct ax_stats *s = fix_query(f, AX_BY_ROUTE, "/a");
+    assert_int_equal(s->total.requests, 4);
+    ax_stats_free(s);
+    ax_stats_free(fix_query(f, AX_BY_STATUS, NULL));
+}
+
 static void test_close_writes(void **state)
 {
     struct fix *f = *state;
@@ -393,11 +414,14 @@ static void test_close_writes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIX_TEST(test_exact),        FIX_TEST(test_differences),   FIX_TEST(test_interval_max),
-        FIX_TEST(test_two_engines),  FIX_TEST(test_stable_routes), FIX_TEST(test_unnamed_routes),
-        FIX_TEST(test_records),      FIX_TEST(test_quiet),         FIX_TEST(test_locked),
-        FIX_TEST(test_failed_route), FIX_TEST(test_bounded),       FIX_TEST(test_full),
-        FIX_TEST(test_full_disk),    FIX_TEST(test_no_memory),     FIX_TEST(test_close_writes),
+        FIX_TEST(test_exact),         FIX_TEST(test_differences),
+        FIX_TEST(test_interval_max),  FIX_TEST(test_two_engines),
+        FIX_TEST(test_stable_routes), FIX_TEST(test_unnamed_routes),
+        FIX_TEST(test_records),       FIX_TEST(test_quiet),
+        FIX_TEST(test_locked),        FIX_TEST(test_failed_route),
+        FIX_TEST(test_bounded),       FIX_TEST(test_full),
+        FIX_TEST(test_full_disk),     FIX_TEST(test_no_memory),
+        FIX_TEST(test_close_writes),  FIX_TEST(test_scribbled_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
