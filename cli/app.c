@@ -22,6 +22,10 @@ static int read_app(const struct ax_args *args, bool keep_broken, struct ax_app 
 {
     *ret = (struct ax_app){0};
     ret->nfiles = ax_args_list(args, "config", ret->files, AX_APP_FILES, &ret->store);
+    if (ret->nfiles == AX_ARGS_NOMEM) {
+        ax_say("out of memory");
+        return AX_EXIT_FAILED;
+    }
     if (ret->nfiles > AX_APP_FILES)
         return ax_usage(args, "at most %d manifests can be laid over each other (found %zu)", AX_APP_FILES,
                         ret->nfiles);

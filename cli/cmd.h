@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Contract, section 1 "Exit codes". */
 enum ax_exit {
@@ -74,8 +75,10 @@ bool ax_args_flag(const struct ax_args *a, const char *name, bool when_not_given
 bool ax_args_given(const struct ax_args *a, const char *name);
 const char *ax_args_value(const struct ax_args *a,
                           const char *name); /* BORROWED; NULL = not given, or no value */
-/* Values of a LIST; writes at most `max`, returns how many there are.  ACTIX_<NAME> is split at ':', the
- * parts are BORROWED from *ret_store, which is OWNED by the caller (ax_free) and NULL when not needed. */
+#define AX_ARGS_NOMEM SIZE_MAX
+/* Values of a LIST; writes at most `max`, returns how many there are, or AX_ARGS_NOMEM.  ACTIX_<NAME> is
+ * split at ':', the parts are BORROWED from *ret_store, which is OWNED by the caller (ax_free) and NULL when
+ * not needed. */
 size_t ax_args_list(const struct ax_args *a, const char *name, const char **ret, size_t max,
                     char **ret_store);
 /* "--port" or "ACTIX_PORT": where the value came from, for messages; NULL = not given.  `buf` holds the name.

@@ -385,8 +385,11 @@ size_t ax_args_list(const struct ax_args *a, const char *name, const char **ret,
         if (strcmp(a->given[i].opt->name, name) == 0 && n++ < max)
             ret[n - 1] = a->given[i].value;
     const char *env = n ? NULL : from_env(a, name);
-    if (!env || !(*ret_store = ax_strdup(env)))
+    if (!env)
         return n;
+    *ret_store = ax_strdup(env);
+    if (!*ret_store)
+        return AX_ARGS_NOMEM;
     for (char *w = *ret_store, *end; *w; w = end) {
         end = w + strcspn(w, ":");
         if (end > w && n++ < max)
