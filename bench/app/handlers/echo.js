@@ -1,0 +1,2 @@
+'use strict';
+module.exports = (req) => ({ echo: req.getBodyString(), timestamp: Date.now() });
