@@ -1,15 +1,12 @@
 #include "cli/options.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/str.h"
 
-enum { NAMES_MAX = 128, ENV_NAME_MAX = 64 };
+enum { NAMES_MAX = 128, WORD_MAX = 64 };
 
 const struct ax_opt ax_opts_global[] = {
     {"help", 'h', AX_OPT_FLAG, NULL, "show this help", AX_OPT_NO_ENV, NULL},
@@ -41,6 +38,11 @@ static const struct ax_opt *of_command(const struct ax_cmd *cmd, const char *nam
     const struct ax_opt *o = cmd ? in_table(cmd->options, name, n, letter) : NULL;
 
     return o ? o : in_table(ax_opts_global, name, n, letter);
+}
+
+const struct ax_opt *ax_opt_find(const struct ax_cmd *cmd, const char *name)
+{
+    return of_command(cmd, name, strlen(name), 0);
 }
 
 /* Before the command is known an option is looked up in all tables: a name means the same kind in each. */
@@ -85,7 +87,7 @@ static int unknown_option(const struct parser *p, const char *name, size_t len)
 {
     const struct ax_cmd *cmd = p->args->cmd;
     const char *names[NAMES_MAX];
-    char word[ENV_NAME_MAX];
+    char word[WORD_MAX];
 
     snprintf(word, sizeof word, "%.*s", (int)len, name);
     size_t n = add_names(ax_opts_global, names, cmd ? add_names(cmd->options, names, 0) : 0);
@@ -312,120 +314,4 @@ void ax_args_fini(struct ax_args *a)
     ax_free(a->given);
     ax_free(a->operands);
     *a = (struct ax_args){0};
-}
-
-/* ---- what was given */
-
-static const struct ax_given *last_given(const struct ax_args *a, const char *name)
-{
-    for (size_t i = a->ngiven; i-- > 0;)
-        if (strcmp(a->given[i].opt->name, name) == 0)
-            return &a->given[i];
-    return NULL;
-}
-
-void ax_opt_env_name(const char *name, char *out, size_t size)
-{
-    snprintf(out, size, "ACTIX_%s", name);
-    for (; *out; out++)
-        *out = *out == '-' ? '_' : (char)toupper((unsigned char)*out);
-}
-
-/* The value of ACTIX_<NAME>, for an option that the command has and that is not on the command line. */
-static const char *from_env(const struct ax_args *a, const char *name)
-{
-    const struct ax_opt *o = of_command(a->cmd, name, strlen(name), 0);
-    char env[ENV_NAME_MAX];
-
-    if (!o || (o->flags & AX_OPT_NO_ENV))
-        return NULL;
-    ax_opt_env_name(name, env, sizeof env);
-    const char *v = getenv(env);
-    return v && *v ? v : NULL;
-}
-
-static bool says_yes(const char *v)
-{
-    static const char *const no[] = {"0", "false", "no", "off"};
-
-    for (size_t i = 0; i < AX_COUNT(no); i++)
-        if (strcasecmp(v, no[i]) == 0)
-            return false;
-    return true;
-}
-
-bool ax_args_flag(const struct ax_args *a, const char *name, bool when_not_given)
-{
-    const struct ax_given *g = last_given(a, name);
-
-    if (g)
-        return !g->off;
-    const char *v = from_env(a, name);
-    return v ? says_yes(v) : when_not_given;
-}
-
-bool ax_args_given(const struct ax_args *a, const char *name)
-{
-    return last_given(a, name) || from_env(a, name);
-}
-
-const char *ax_args_value(const struct ax_args *a, const char *name)
-{
-    const struct ax_given *g = last_given(a, name);
-
-    return g ? g->value : from_env(a, name);
-}
-
-size_t ax_args_list(const struct ax_args *a, const char *name, const char **ret, size_t max, char **ret_store)
-{
-    size_t n = 0;
-
-    *ret_store = NULL;
-    for (size_t i = 0; i < a->ngiven; i++)
-        if (strcmp(a->given[i].opt->name, name) == 0 && n++ < max)
-            ret[n - 1] = a->given[i].value;
-    const char *env = n ? NULL : from_env(a, name);
-    if (!env)
-        return n;
-    *ret_store = ax_strdup(env);
-    if (!*ret_store)
-        return AX_ARGS_NOMEM;
-    for (char *w = *ret_store, *end; *w; w = end) {
-        end = w + strcspn(w, ":");
-        if (end > w && n++ < max)
-            ret[n - 1] = w;
-        if (*end)
-            *end++ = '\0';
-    }
-    return n;
-}
-
-const char *ax_args_source(const struct ax_args *a, const char *name, char *buf, size_t bufsize)
-{
-    if (last_given(a, name))
-        snprintf(buf, bufsize, "--%s", name);
-    else if (from_env(a, name))
-        ax_opt_env_name(name, buf, bufsize);
-    else
-        return NULL;
-    return buf;
-}
-
-int ax_args_number(const struct ax_args *a, const char *name, long min, long max, long *ret,
-                   struct ax_err *reterr)
-{
-    const char *v = ax_args_value(a, name);
-    char source[ENV_NAME_MAX], *end;
-
-    if (!v)
-        return 0;
-    ax_args_source(a, name, source, sizeof source);
-    errno = 0;
-    long n = strtol(v, &end, 10);
-    if (errno || end == v || *end || !isdigit((unsigned char)v[v[0] == '-']))
-        return ax_fail(reterr, AX_E_SYNTAX, "%s must be a number (found '%s')", source, v);
-    if (n < min || n > max)
-        return ax_fail(reterr, AX_E_RANGE, "%s must be %ld..%ld (found %s)", source, min, max, v);
-    *ret = n;
-    return 0;
 }

@@ -26,6 +26,9 @@ const struct ax_cmd *ax_cmd_find(const struct ax_cmd *const *cmds, const char *n
 /* "no command 'stast'; did you mean 'stats'?" */
 int ax_cmd_unknown(const struct ax_cmd *const *cmds, const char *name, struct ax_err *reterr);
 
+/* The row of an option that a command, or every command, has; NULL = none. */
+const struct ax_opt *ax_opt_find(const struct ax_cmd *cmd, const char *name);
+
 /* The --help of one command, and the list of all. */
 void ax_help_command(FILE *out, const struct ax_cmd *cmd);
 void ax_help_all(FILE *out, const struct ax_cmd *const *cmds);
