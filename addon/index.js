@@ -1,9 +1,14 @@
 'use strict';
 // Package actix-js: the Actix-JS interface, and what handler modules need besides their request.
+const native = require('./native');
 const registry = require('./registry');
 const { Request } = require('./request');
 const { Server } = require('./server');
 const { invalidRoute } = require('./errors');
+const isolate = require('./isolate');
+
+// Under `actix serve` the worker has done it, before any user code.
+if (registry.serving() === undefined) isolate.install(native.renewContext);
 
 const Methods = Object.freeze({ GET: 0, POST: 1, PUT: 2, PATCH: 3, DELETE: 4 });
 const NAMES = Object.keys(Methods);

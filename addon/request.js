@@ -304,16 +304,11 @@ for (const name of ['sendText', 'sendJson', 'sendObject', 'sendEmpty', 'sendErro
  *  count a late send; the handler is none the wiser. */
 function answer(req, status, content, body) {
   if (req._sent) throw errors.responseSent();
-  const memo = req._memo;
-  if (req._headers === null && (memo === null || memo.id === undefined)) {
-    native.send(req._slot, req._gen, status, content, body);
-  } else {
-    const headers = req._headers ?? new ResponseHeaders();
-    if (memo !== null && memo.id !== undefined && headers.find('x-request-id') < 0) headers.add('x-request-id', memo.id);
-    native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
-  }
+  const headers = req._headers;
+  if (headers === null) native.send(req._slot, req._gen, status, content, body);
+  else native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
   req._sent = true;
-  if (memo !== null) end(req, memo);
+  if (req._memo !== null) end(req, req._memo);
 }
 
 /** The server's own error answer instead of one by the handler. */
@@ -330,17 +325,22 @@ function end(req, memo) {
   }
 }
 
-/** From native code: a watched request is over before its answer; 0 = answered 504 by the server, 1 = the client has
- *  gone and the handler may still send, to nowhere. */
+/** From native code: a watched request is over before its answer.  0 = the server answers 504 as soon as this returns,
+ *  and nobody may answer first: the handle is made stale.  1 = the client has gone; the handler may still send, to
+ *  nowhere. */
 function gone(slot, gen, why) {
   const req = watched.get(slot);
   if (req === undefined || req._gen !== gen) return;
   if (why === 0) {
     watched.delete(slot);
+    req._gen = stale(gen);
     forms.release(req._memo);
-  }
+  } else if (req._memo.temporary !== undefined) native.watch(slot, gen); // its files still want to know of the 504
   req._memo.abort?.abort(why === 0 ? timedOut() : new DOMException('the client has gone', 'AbortError'));
 }
+
+/** A generation that the slot reaches only after two thousand million further requests. */
+const stale = (gen) => (gen ^ 0x80000000) >>> 0;
 
 const timedOut = () => new DOMException('the handler did not answer within its timeout', 'TimeoutError');
 

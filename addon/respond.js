@@ -150,7 +150,8 @@ function refuseWith(req, err) {
 
 function refuseWithStack(req, status, message, err) {
   req._headers = null;
-  answer(req, status, JSON_TEXT, JSON.stringify({ error: message, stack: stackOf(err) }));
+  const path = status === 404 ? native.path(req._slot, req._gen) : undefined;
+  answer(req, status, JSON_TEXT, JSON.stringify({ error: message, path, stack: stackOf(err) }));
 }
 
 function statusOf(err) {

@@ -17,6 +17,9 @@ const BACKLOG = 511;
 /** How long stop() waits for requests in progress: timeouts.shutdown of the manifest. */
 const SHUTDOWN_MS = 10_000;
 
+/** How long the core of a start that could not bind waits for the next attempt. */
+const IDLE_MS = 100;
+
 /** An environment has one native worker: `server` is the one that runs in it, at `url`.  `idle` is the core of a start
  *  that could not bind: it waits for the next attempt, since a core takes a turn of the loop to close. */
 const running = { server: undefined, url: undefined, idle: undefined };
@@ -73,7 +76,7 @@ class Server {
     try {
       running.url = native.workerBind(this.#host, this.#port, BACKLOG);
     } catch (err) {
-      running.idle = core;
+      keepIdle(core);
       throw err;
     }
     running.server = this;
@@ -124,7 +127,17 @@ function takeCore(settings, uploads) {
     return idle;
   }
   closeCore(idle);
-  throw errors.serverRunning('routes or settings changed after a start that failed; try again in the next turn of the loop');
+  throw errors.serverRunning('routes or settings changed after a start that failed; try again a little later');
+}
+
+/** An open core keeps the process alive, so it does not wait for long. */
+function keepIdle(core) {
+  running.idle = core;
+  setTimeout(() => {
+    if (running.idle !== core) return;
+    running.idle = undefined;
+    closeCore(core);
+  }, IDLE_MS).unref();
 }
 
 function newCore(settings, uploads, routes, key) {

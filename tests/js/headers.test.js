@@ -1,0 +1,83 @@
+'use strict';
+const test = require('node:test');
+const assert = require('node:assert');
+const path = require('node:path');
+const { addon } = require('./support');
+const { incoming, cookies, ResponseHeaders } = require(path.join(addon, 'headers.js'));
+
+test('request headers follow the rules of node:http', () => {
+  const rows = [
+    [['Host', 'a', 'host', 'b'], { host: 'a' }],
+    [['Accept', 'a', 'ACCEPT', 'b'], { accept: 'a, b' }],
+    [['Cookie', 'a=1', 'cookie', 'b=2'], { cookie: 'a=1; b=2' }],
+    [['Set-Cookie', 'a=1'], { 'set-cookie': ['a=1'] }],
+    [['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2'], { 'set-cookie': ['a=1', 'b=2'] }],
+    [['constructor', 'x', 'Constructor', 'y'], { constructor: 'x, y' }],
+    [['User-Agent', 'a', 'User-Agent', 'b'], { 'user-agent': 'a' }],
+    [[], {}],
+  ];
+  for (const [flat, want] of rows) assert.deepStrictEqual(incoming(flat), want);
+});
+
+test('a header named __proto__ is a header', () => {
+  const all = incoming(['__proto__', 'x']);
+  assert.strictEqual(Object.getPrototypeOf(all), Object.prototype);
+  assert.deepStrictEqual(Object.entries(all), [['__proto__', 'x']]);
+});
+
+test('cookies', () => {
+  const rows = [
+    [null, {}],
+    ['a=1; b=2', { a: '1', b: '2' }],
+    ['a=1; a=2', { a: '1' }],
+    ['a="x y"; b=', { a: 'x y', b: '' }],
+    ['a=%C3%A4; b=%zz', { a: 'ä', b: '%zz' }],
+    ['novalue; c=a=b', { c: 'a=b' }],
+    ['__proto__=x', { ['__proto__']: 'x' }],
+  ];
+  for (const [header, want] of rows) {
+    const got = cookies(header);
+    assert.strictEqual(Object.getPrototypeOf(got), null);
+    assert.deepStrictEqual({ ...got }, want);
+  }
+});
+
+test('response headers append, but single-valued ones are replaced', () => {
+  const h = new ResponseHeaders();
+  h.add('X-A', '1');
+  h.add('x-a', '2');
+  h.add('Content-Type', 'text/css');
+  h.add('content-type', 'text/html');
+  h.add('x-n', 3);
+  assert.strictEqual(h.render(), 'X-A: 1\r\nx-a: 2\r\ncontent-type: text/html\r\nx-n: 3\r\n');
+  assert.strictEqual(h.typed, true);
+});
+
+test('response headers are checked', () => {
+  const rows = [
+    ['', 'a', 'ERR_INVALID_CHAR'],
+    ['a b', 'a', 'ERR_INVALID_CHAR'],
+    ['a:', 'a', 'ERR_INVALID_CHAR'],
+    ['ä', 'a', 'ERR_INVALID_CHAR'],
+    [undefined, 'a', 'ERR_INVALID_CHAR'],
+    ['a', 'x\r\nSet-Cookie: b', 'ERR_INVALID_CHAR'],
+    ['a', 'x\0', 'ERR_INVALID_CHAR'],
+    ['a', 'x\x7f', 'ERR_INVALID_CHAR'],
+    ['a', '\u20ac', 'ERR_INVALID_CHAR'],
+    ['a', undefined, 'ERR_INVALID_ARG_TYPE'],
+    ['a', {}, 'ERR_INVALID_ARG_TYPE'],
+    ['Content-Length', '1', 'ERR_HEADER_RESERVED'],
+    ['transfer-encoding', 'chunked', 'ERR_HEADER_RESERVED'],
+    ['Connection', 'close', 'ERR_HEADER_RESERVED'],
+    ['Date', 'now', 'ERR_HEADER_RESERVED'],
+  ];
+  for (const [name, value, code] of rows) {
+    const h = new ResponseHeaders();
+    assert.throws(() => h.add(name, value), { code }, `${name}: ${value}`);
+    assert.strictEqual(h.render(), '');
+  }
+  const fine = new ResponseHeaders();
+  fine.add('x', 'a\tb \xe4');
+  fine.adopt('content-length', '1');
+  assert.strictEqual(fine.render(), 'x: a\tb \xe4\r\n');
+});
