@@ -66,8 +66,7 @@ static void start(struct server *s, unsigned idle_ms)
     uv_loop_init(&s->loop);
     uv_async_init(&s->loop, &s->end, on_end);
     s->end.data = s;
-    struct ax_control_options o = {
-        &s->loop, s->state.socket, 0600, NULL, idle_ms, on_status, on_stop, s};
+    struct ax_control_options o = {&s->loop, s->state.socket, 0600, NULL, idle_ms, on_status, on_stop, s};
     int rc = ax_control_open(&o, &s->control, &err);
     assert_string_equal(err.msg, "");
     assert_int_equal(rc, 0);
@@ -119,7 +118,8 @@ static void test_answers(void **state)
         {"{\"command\":\"status\"}\n{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n{\"pid\":1}\n"},
         {"{\"command\":\"reload\"}\n", 0, "{\"error\":\"not supported yet\"}\n"},
         {"{\"command\":\"dance\"}\n", 0, "{\"error\":\"unknown command\"}\n"},
-        {"garbage\n{\"command\":\"status\"}\n", 0, "{\"error\":\"one JSON object a line is wanted, with a command\"}\n"},
+        {"garbage\n{\"command\":\"status\"}\n", 0,
+         "{\"error\":\"one JSON object a line is wanted, with a command\"}\n"},
         {"{\"command\":7}\n", 0, "{\"error\":\"one JSON object a line is wanted, with a command\"}\n"},
         {"\n", 0, "{\"error\":\"one JSON object a line is wanted, with a command\"}\n"},
         {zeros, sizeof zeros, ""},
@@ -144,7 +144,8 @@ static void test_stop_is_told(void **state)
     (void)state;
     start(&s, 0);
     talk(&s, "{\"command\":\"stop\"}\n", 19, out, sizeof out);
-    snprintf(want, sizeof want, "{\"ok\":true,\"pid\":%ld}\n{\"stopped\":true,\"forced\":true}\n", (long)getpid());
+    snprintf(want, sizeof want, "{\"ok\":true,\"pid\":%ld}\n{\"stopped\":true,\"forced\":true}\n",
+             (long)getpid());
     assert_string_equal(out, want);
     stop(&s);
     assert_int_equal(s.stops, 1);
@@ -228,10 +229,8 @@ static void test_open_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_stop_is_told),
-        cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_client_without_server),
+        cmocka_unit_test(test_answers),    cmocka_unit_test(test_stop_is_told),
+        cmocka_unit_test(test_silent),     cmocka_unit_test(test_client_without_server),
         cmocka_unit_test(test_open_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

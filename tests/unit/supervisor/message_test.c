@@ -11,25 +11,28 @@ static void test_good(void **state)
     assert_int_equal(m.type, AX_MSG_READY);
     assert_int_equal(m.workers, 4);
     ax_message_fini(&m);
-    assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"failed\",\"errors\":[{\"message\":\"a\"},"
-                                             "{\"at\":{\"file\":\"f\",\"line\":2,\"col\":3},\"message\":\"b\"},7]}"),
-                                      &m, NULL),
-                     0);
+    assert_int_equal(
+        ax_message_parse(AX_STR("{\"type\":\"failed\",\"errors\":[{\"message\":\"a\"},"
+                                "{\"at\":{\"file\":\"f\",\"line\":2,\"col\":3},\"message\":\"b\"},7]}"),
+                         &m, NULL),
+        0);
     assert_int_equal(m.nerrors, 3);
     assert_null(m.error[0].file);
     assert_string_equal(m.error[1].file, "f");
     assert_int_equal(m.error[1].line * 10 + m.error[1].col, 23);
     assert_string_equal(m.error[2].text, "unknown error");
     ax_message_fini(&m);
-    assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"event\",\"kind\":\"crash\",\"text\":\"t\",\"worker\":1}"), &m,
-                                      NULL),
-                     0);
+    assert_int_equal(
+        ax_message_parse(AX_STR("{\"type\":\"event\",\"kind\":\"crash\",\"text\":\"t\",\"worker\":1}"), &m,
+                         NULL),
+        0);
     assert_int_equal(m.id, 1);
     assert_string_equal(m.kind, "crash");
     ax_message_fini(&m);
     assert_int_equal(
         ax_message_parse(
-            AX_STR("{\"type\":\"workers\",\"workers\":[{\"id\":1,\"state\":\"ready\",\"restarts\":2},{}]}"), &m, NULL),
+            AX_STR("{\"type\":\"workers\",\"workers\":[{\"id\":1,\"state\":\"ready\",\"restarts\":2},{}]}"),
+            &m, NULL),
         0);
     assert_int_equal(m.workers, 2);
     assert_string_equal(m.worker[0].state, "ready");
@@ -60,7 +63,8 @@ static void test_bad(void **state)
     for (unsigned n = 1; n <= 1; n++) {
         struct ax_err err = {0};
         ax_fail_alloc_at(n);
-        assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"failed\",\"errors\":[{}]}"), &m, &err), -AX_E_NOMEM);
+        assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"failed\",\"errors\":[{}]}"), &m, &err),
+                         -AX_E_NOMEM);
         ax_fail_alloc_at(0);
         assert_int_equal(err.code, AX_E_NOMEM);
     }

@@ -5,20 +5,21 @@
 
 #include "supervisor/fixture.h"
 
-static const char yaml[] = "version: 1\n"
-                           "server: { listen: \"127.0.0.1:0\", workers: 3, balance: round_robin, min_ready: 2 }\n"
-                           "limits: { heap: 100MiB, body: 2KiB }\n"
-                           "timeouts: { handler: 2s, send: off, shutdown: off }\n"
-                           "log: { output: logs/a.log, access: stdout, level: warn }\n"
-                           "modules: [m.js]\n"
-                           "routes:\n"
-                           "  /: h.js\n"
-                           "  /u/:id:\n"
-                           "    GET: h.js#show\n"
-                           "    PUT: { handler: h.js#update, timeout: off, body: 10KiB }\n"
-                           "  /old: { redirect: /new, status: 301 }\n"
-                           "  /ping: { respond: pong, headers: { cache-control: no-store } }\n"
-                           "  /healthz: { health: live }\n";
+static const char yaml[] =
+    "version: 1\n"
+    "server: { listen: \"127.0.0.1:0\", workers: 3, balance: round_robin, min_ready: 2 }\n"
+    "limits: { heap: 100MiB, body: 2KiB }\n"
+    "timeouts: { handler: 2s, send: off, shutdown: off }\n"
+    "log: { output: logs/a.log, access: stdout, level: warn }\n"
+    "modules: [m.js]\n"
+    "routes:\n"
+    "  /: h.js\n"
+    "  /u/:id:\n"
+    "    GET: h.js#show\n"
+    "    PUT: { handler: h.js#update, timeout: off, body: 10KiB }\n"
+    "  /old: { redirect: /new, status: 301 }\n"
+    "  /ping: { respond: pong, headers: { cache-control: no-store } }\n"
+    "  /healthz: { health: live }\n";
 
 static struct ax_manifest *load(char **ret_dir)
 {
@@ -165,7 +166,8 @@ static void test_words(void **state)
     struct ax_manifest m = {.root = root, .server.workers = 5};
     static const struct {
         const char *output, *want;
-    } t[] = {{"stderr", "stderr"}, {"stdout", "stdout"}, {"off", "off"}, {NULL, "off"}, {"/a", "/a"}, {"a", "/r/a"}};
+    } t[] = {{"stderr", "stderr"}, {"stdout", "stdout"}, {"off", "off"},
+             {NULL, "off"},        {"/a", "/a"},         {"a", "/r/a"}};
 
     (void)state;
     for (size_t i = 0; i < AX_COUNT(t); i++) {

@@ -33,7 +33,8 @@ static bool answers(const char *host, unsigned port)
     bool six = strchr(host, ':') != NULL;
     int fd = socket(six ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
 
-    assert_int_equal(inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&b.sin6_addr : (void *)&a.sin_addr), 1);
+    assert_int_equal(
+        inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&b.sin6_addr : (void *)&a.sin_addr), 1);
     int rc = connect(fd, six ? (struct sockaddr *)&b : (struct sockaddr *)&a, six ? sizeof b : sizeof a);
     close(fd);
     return rc == 0;
@@ -119,7 +120,8 @@ static void test_unix(void **state)
     assert_int_equal(stat(s.v[1].unix_path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0660);
     l[1].at = (struct ax_place){"actix.yaml", 4, 7};
-    assert_int_equal(ax_sockets_open(&in, &again, &err), -AX_E_BUSY); /* and the first of the two is closed again */
+    assert_int_equal(ax_sockets_open(&in, &again, &err),
+                     -AX_E_BUSY); /* and the first of the two is closed again */
     assert_int_equal(err.line, 4);
     char *path = strdup(s.v[1].unix_path);
     ax_sockets_close(&s);
@@ -140,14 +142,17 @@ static void test_refused(void **state)
     open_one(l[0], false, &s);
     l[0].port = port_of(s.v[0].url);
     assert_int_equal(ax_sockets_open(&(struct ax_sockets_input){l, 1, 1, "/", false}, &t, &err), -AX_E_BUSY);
-    snprintf(want, sizeof want, "cannot listen on 127.0.0.1:%u: the address is in use by another process", l[0].port);
+    snprintf(want, sizeof want, "cannot listen on 127.0.0.1:%u: the address is in use by another process",
+             l[0].port);
     assert_string_equal(err.msg, want);
     l[0].host = both;
     err = (struct ax_err){0};
     assert_int_equal(ax_sockets_open(&(struct ax_sockets_input){l, 1, 1, "/", false}, &t, &err), -AX_E_BUSY);
     ax_sockets_close(&s);
-    assert_int_equal(ax_sockets_open(&(struct ax_sockets_input){l + 1, 1, 1, "/", false}, &t, NULL), -AX_E_SYNTAX);
-    assert_int_equal(ax_sockets_open(&(struct ax_sockets_input){l + 2, 1, 1, "/", false}, &t, NULL), -AX_E_SYS);
+    assert_int_equal(ax_sockets_open(&(struct ax_sockets_input){l + 1, 1, 1, "/", false}, &t, NULL),
+                     -AX_E_SYNTAX);
+    assert_int_equal(ax_sockets_open(&(struct ax_sockets_input){l + 2, 1, 1, "/", false}, &t, NULL),
+                     -AX_E_SYS);
 }
 
 static void test_nomem(void **state)

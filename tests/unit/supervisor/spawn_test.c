@@ -35,8 +35,9 @@ static void run(char *script, char *out, size_t size, int *status)
 
 static void test_child(void **state)
 {
-    char script[] = "read x; echo \"in=$?\" >&3; ls /proc/$$/fd | tr '\\n' ' ' >&3; ulimit -n >&3; ulimit -Hn >&3;"
-                    "awk '{print $5}' /proc/$$/stat >&3; echo $$ >&3; exit 7";
+    char script[] =
+        "read x; echo \"in=$?\" >&3; ls /proc/$$/fd | tr '\\n' ' ' >&3; ulimit -n >&3; ulimit -Hn >&3;"
+        "awk '{print $5}' /proc/$$/stat >&3; echo $$ >&3; exit 7";
     char out[512], text[96];
     int status;
     long soft, hard, group, pid;
@@ -82,7 +83,8 @@ static void test_no_program(void **state)
     struct ax_err err = {0};
 
     (void)state;
-    assert_int_equal(ax_spawn(&(struct ax_spawn){.file = "/no/such", .argv = argv, .envp = envp}, &err), -AX_E_SYS);
+    assert_int_equal(ax_spawn(&(struct ax_spawn){.file = "/no/such", .argv = argv, .envp = envp}, &err),
+                     -AX_E_SYS);
     assert_int_equal(err.os, ENOENT);
     assert_string_equal(err.msg, "cannot start /no/such: No such file or directory");
 }

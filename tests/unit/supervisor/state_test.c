@@ -41,7 +41,13 @@ static void test_paths(void **state)
          "/var/lib/a",
          "/run/a/control.sock",
          true},
-        {NULL, {{"STATE_DIRECTORY"}, {"/var/lib/a"}}, NULL, false, "/var/lib/a", "/var/lib/a/control.sock", true},
+        {NULL,
+         {{"STATE_DIRECTORY"}, {"/var/lib/a"}},
+         NULL,
+         false,
+         "/var/lib/a",
+         "/var/lib/a/control.sock",
+         true},
         {NULL,
          {{"ACTIX_STATE", "STATE_DIRECTORY", "RUNTIME_DIRECTORY"}, {"/s", "/var/lib/a", "/run/a"}},
          NULL,
@@ -153,7 +159,8 @@ static void test_take_fails(void **state)
     struct ax_err err = {0};
 
     (void)state;
-    struct ax_state s = state_in(dir, "file/below"); /* a folder below a file: nobody can make it, root neither */
+    struct ax_state s =
+        state_in(dir, "file/below"); /* a folder below a file: nobody can make it, root neither */
     assert_int_equal(ax_state_take(&s, NULL, NULL, &l, &err), -AX_E_STATE);
     assert_int_equal(err.code, AX_E_STATE);
     ax_state_fini(&s);

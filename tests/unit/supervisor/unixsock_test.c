@@ -90,7 +90,8 @@ static void test_errors(void **state)
     (void)state;
     assert_true(asprintf(&far, "%s/none/s", dir) > 0);
     assert_int_equal(ax_unix_listen(&(struct ax_unix_bind){far, 0600, NULL, 4}, NULL), -AX_E_SYS);
-    assert_int_equal(ax_unix_listen(&(struct ax_unix_bind){path, 0600, "no such group", 4}, NULL), -AX_E_UNKNOWN);
+    assert_int_equal(ax_unix_listen(&(struct ax_unix_bind){path, 0600, "no such group", 4}, NULL),
+                     -AX_E_UNKNOWN);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(ax_unix_listen(&(struct ax_unix_bind){too_long, 0600, NULL, 4}, NULL), -AX_E_SYS);
     int fd = ax_unix_listen(&(struct ax_unix_bind){path, 0660, "root", 4}, NULL);
