@@ -152,7 +152,8 @@ function complaint(route, name, value, exported, file) {
 const kindOf = (value) => (value === null ? 'null' : `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`);
 
 function guess(name, there) {
-  const near = there.find((key) => key.toLowerCase() === name.toLowerCase() || distance(key, name) <= name.length / 3);
+  const most = name.length < 4 ? 1 : Math.max(2, name.length / 3); // two swapped letters count as two
+  const near = there.find((key) => key.toLowerCase() === name.toLowerCase() || distance(key, name) <= most);
   return near === undefined ? '' : `, did you mean "${near}"?`;
 }
 
