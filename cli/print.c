@@ -86,8 +86,12 @@ int ax_print_json(struct json_t *json)
         ax_say("out of memory");
         return AX_EXIT_FAILED;
     }
-    json_dumpf(json, stdout, flags | JSON_REAL_PRECISION(15));
+    int rc = json_dumpf(json, stdout, flags | JSON_REAL_PRECISION(15));
     json_decref(json);
+    if (rc < 0 && !ferror(stdout)) {
+        ax_say("out of memory");
+        return AX_EXIT_FAILED;
+    }
     putchar('\n');
     return ax_finish(AX_EXIT_OK);
 }
