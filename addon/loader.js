@@ -68,7 +68,7 @@ async function loadFile(file, root) {
 }
 
 async function requireOrImport(file) {
-  if (path.extname(file) !== '.mjs') {
+  if (!isEsm(file)) {
     try {
       return require(file);
     } catch (err) {
@@ -76,7 +76,25 @@ async function requireOrImport(file) {
     }
   }
   installImports();
-  return import(pathToFileURL(file).href);
+  const loaded = await import(pathToFileURL(file).href);
+  return Object.hasOwn(require.cache, file) ? require(file) : loaded; // it was CommonJS that only looked otherwise
+}
+
+/** Told beforehand, although newer Nodes can require() ESM: only import() knows of `actix-js` there. */
+function isEsm(file) {
+  const extension = path.extname(file);
+  if (extension === '.mjs') return true;
+  if (extension !== '.js' || !fs.existsSync(file)) return false;
+  const type = packageType(path.dirname(file));
+  return type === undefined ? /^(?:import|export)\b[\s{*"']/m.test(fs.readFileSync(file, 'utf8')) : type === 'module';
+}
+
+/** "type" of the nearest package.json. */
+function packageType(dir) {
+  const file = path.join(dir, 'package.json');
+  if (fs.existsSync(file)) return JSON.parse(fs.readFileSync(file, 'utf8')).type;
+  const parent = path.dirname(dir);
+  return parent === dir ? undefined : packageType(parent);
 }
 
 const shown = (file, root) => (file.startsWith(root + path.sep) ? path.relative(root, file) : file);
@@ -94,9 +112,11 @@ function reasonOf(err, file, root) {
 const isEsmInCommonJs = (err) =>
   err.name === 'SyntaxError' && /Cannot use import statement|Unexpected token 'export'/.test(err.message);
 
+const PLACE = /(?<=^|[\s(])((?:file:\/\/)?\/[^\s():]+):(\d+(?::\d+)?)/g;
+
 /** The first place in the stack that is a file of somebody else's: `handlers/a.js:3:9`. */
 function placeOf(err, root) {
-  for (const [, name, place] of String(err.stack).matchAll(/((?:file:\/\/)?\/[^\s():]+):(\d+(?::\d+)?)/g)) {
+  for (const [, name, place] of String(err.stack).matchAll(PLACE)) {
     const file = name.startsWith('file:') ? fileURLToPath(name) : name;
     if (path.dirname(file) !== __dirname) return `${shown(file, root)}:${place}`;
   }

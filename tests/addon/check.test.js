@@ -35,7 +35,6 @@ test('routes after expansion of exports and of routes registered in code', async
 test('every error of a run, each once, and no hint at anything internal', async () => {
   const result = await check({
     files: {
-      'esm.js': 'export const GET = () => 1;',
       'fetch.js': 'module.exports = { default: { fetch() {} } };',
       'empty.js': '',
       'needs.js': "require('no-such-package');",
@@ -43,19 +42,26 @@ test('every error of a run, each once, and no hint at anything internal', async 
       'twice.js': "const a = require('actix-js'); a.get('/x', () => 1); a.get('/x', () => 2);",
     },
     modules: ['twice.js'],
-    routes: [['GET', '/1', 'esm.js'], ['GET', '/2', 'fetch.js'], ['*', '/3', 'empty.js'], ['GET', '/4', 'needs.js'], ['GET', '/5', 'text.js'], ['GET', '/6', 'text.js']],
+    routes: [['GET', '/2', 'fetch.js'], ['*', '/3', 'empty.js'], ['GET', '/4', 'needs.js'], ['GET', '/5', 'text.js'], ['GET', '/6', 'text.js']],
   });
   const found = result.errors.map(({ at, message }) => `${at.line}: ${message}`);
-  assert.equal(found.length, 6, found.join('\n'));
+  assert.equal(found.length, 5, found.join('\n'));
   assert.match(found[0], /^1: cannot load twice\.js: .*GET \/x.*\(twice\.js:1:\d+\)$/);
-  assert.match(found[1], /^10: cannot load esm\.js: SyntaxError: Unexpected token 'export' \(esm\.js:1\); name the file \.mjs/);
-  assert.equal(found[2], '11: fetch.js: a module whose default export has fetch() is not supported yet');
-  assert.equal(found[3], '12: empty.js exports no default function (it exports no function)');
-  assert.match(found[4], /^13: cannot load needs\.js: Cannot find module 'no-such-package' \(needs\.js:1:\d+\)$/);
-  assert.equal(found[5], '14: cannot load text.js: just text');
+  assert.equal(found[1], '10: fetch.js: a module whose default export has fetch() is not supported yet');
+  assert.equal(found[2], '11: empty.js exports no default function (it exports no function)');
+  assert.match(found[3], /^12: cannot load needs\.js: Cannot find module 'no-such-package' \(needs\.js:1:\d+\)$/);
+  assert.equal(found[4], '13: cannot load text.js: just text');
 });
 
 test('a module that throws later does not take the result with it', async () => {
   const result = await check({ files: { 'l.mjs': 'queueMicrotask(() => { throw new Error("later"); }); await new Promise(() => setInterval(() => 0, 100));' }, routes: [['GET', '/', 'l.mjs']] });
   assert.match(result.errors[0].message, /later/);
+});
+
+test('ESM in a .js file: loaded where Node can tell, else the error says what to do', async () => {
+  const files = { 'esm.js': "import { worker } from 'actix-js';\nexport const GET = () => worker.id;", 'odd.js': 'module.exports = () => `\nexport nothing`;' };
+  const result = await check({ files, routes: [['*', '/1', 'esm.js'], ['GET', '/2', 'odd.js']] });
+  const canTell = process.features.require_module === true;
+  if (canTell) assert.deepEqual([result.errors, result.routes.map(({ name }) => name)], [[], ['esm.js#GET', 'odd.js']]);
+  else assert.match(result.errors[0].message, /name the file \.mjs, or say "type": "module"/);
 });

@@ -50,7 +50,7 @@ test('CommonJS, ESM and the Actix-JS interface resolve actix-js', async () => {
       'd.js': "module.exports = async () => (await import('actix-js')).sum(1, 2);",
       'app.js': "const { get, Server } = require('actix-js');\nget('/code', (err, req) => req.sendText('from code'));\nnew Server({ host: 'x', port: 1 }).start();",
       'package/package.json': '{"type":"module"}',
-      'package/e.js': "export function GET() { return 'type module'; }",
+      'package/e.js': "import { sum } from 'actix-js';\nexport function GET() { return `type module ${sum(1, 1)}`; }",
     },
     modules: ['app.js'],
     routes: [
@@ -63,7 +63,7 @@ test('CommonJS, ESM and the Actix-JS interface resolve actix-js', async () => {
   });
   const texts = {};
   for (const name of ['a', 'b', 'c', 'd', 'e', 'code']) texts[name] = (await request(engine.port, 'GET', `/${name}`)).text;
-  assert.deepEqual(texts, { a: 'esm 0', b: 'function', c: 'function', d: '3', e: 'type module', code: 'from code' });
+  assert.deepEqual(texts, { a: 'esm 0', b: 'function', c: 'function', d: '3', e: 'type module 2', code: 'from code' });
   assert.equal((await request(engine.port, 'POST', '/e', '')).status, 405);
   assert.match(engine.err, /server\.listen/);
   assert.deepEqual(await engine.stop(), { code: 0, signal: null });
