@@ -61,6 +61,7 @@ class Server {
   #startUnderServe(serving) {
     if (this.#underServe) throw errors.serverRunning(`a server is running already at ${serving.url}`);
     this.#underServe = true;
+    if (serving.url === '') return 'Server is not started: actix only checks this app';
     logOnce(serving);
     return `Server is running at ${serving.url}`;
   }
@@ -246,8 +247,9 @@ async function runStopHooks() {
 }
 
 const logged = new WeakSet();
+/** One worker speaks for all. */
 function logOnce(serving) {
-  if (logged.has(serving)) return;
+  if (logged.has(serving) || registry.worker.id !== 0) return;
   logged.add(serving);
   serving.log(`server.listen of the manifest rules; host and port of new Server are ignored (${serving.url})`);
 }
