@@ -29,30 +29,14 @@ static void on_env_ends(napi_async_cleanup_hook_handle handle, void *arg)
     }
 }
 
-static bool make_method_names(napi_env env, napi_ref *ret)
-{
-    napi_value list, name;
-
-    AX_NAPI_TRY(napi_create_array_with_length(env, AX_METHODS, &list));
-    for (unsigned i = 0; i < AX_METHODS; i++) {
-        AX_NAPI_TRY(
-            napi_create_string_latin1(env, ax_method_name((enum ax_method)i), NAPI_AUTO_LENGTH, &name));
-        AX_NAPI_TRY(napi_set_element(env, list, i, name));
-    }
-    AX_NAPI_TRY(napi_create_reference(env, list, 1, ret));
-    return true;
-fail:
-    return false;
-}
-
 static bool export_functions(napi_env env, napi_value exports, struct ax_bridge *b)
 {
     napi_value version;
     napi_property_descriptor props[] = {
-#define X(name) {#name, NULL, ax_js_##name, NULL, NULL, NULL, napi_enumerable, b},
-        AX_NATIVE_FUNCTIONS(X)
-#undef X
-            {"version", NULL, NULL, NULL, NULL, NULL, napi_enumerable, NULL},
+#define FUNCTION(name) {#name, NULL, ax_js_##name, NULL, NULL, NULL, napi_enumerable, b},
+#include "native.def"
+#undef FUNCTION
+        {"version", NULL, NULL, NULL, NULL, NULL, napi_enumerable, NULL},
     };
 
     AX_NAPI_TRY(napi_create_string_latin1(env, AX_VERSION, NAPI_AUTO_LENGTH, &version));
@@ -80,7 +64,7 @@ NAPI_MODULE_INIT()
         ax_free(b);
         goto fail;
     }
-    if (!make_method_names(env, &b->names_ref) || !export_functions(env, exports, b))
+    if (!export_functions(env, exports, b))
         goto fail;
     AX_NAPI_TRY(napi_add_async_cleanup_hook(env, on_env_ends, b, &b->hook));
     return exports;

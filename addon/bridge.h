@@ -47,7 +47,7 @@ struct ax_bridge {
     ax_mono slice_end;          /* of the batch that runs now */
     uint32_t batch_n;           /* requests handed over by the batch that runs now; 0 = no batch runs */
     napi_async_context context; /* of the batch */
-    napi_ref batch_ref, dispatch_ref, gone_ref, names_ref;
+    napi_ref batch_ref, dispatch_ref, gone_ref;
     napi_ref drained_ref, closed_ref; /* callbacks of workerDrain and workerClose; NULL = none waits */
     napi_async_cleanup_hook_handle hook;
     bool hook_waits;      /* the environment ends as soon as the worker is closed */
@@ -79,19 +79,10 @@ void ax_bridge_free_worker(struct ax_bridge *b);
 int ax_bind_open(const char *host, uint16_t port, int backlog, int *fds, unsigned *ret_n, char *url,
                  size_t url_bytes, struct ax_err *reterr);
 
-/* ---- the functions of native.d.ts, by file */
-#define AX_NATIVE_FUNCTIONS(X)                                                                               \
-    X(engineNew)                                                                                             \
-    X(engineSetStopping)                                                                                     \
-    X(engineStopAccepting)                                                                                   \
-    X(engineReopenLogs) X(engineFree) X(workerNew) X(workerBind) X(workerReady) X(workerLameDuck)            \
-        X(workerDrain) X(workerClose) X(workerStats) X(renewContext) X(send) X(fail) X(tick) X(watch)        \
-            X(alive) X(method) X(path) X(uri) X(query) X(queryPairs) X(formPairs) X(header) X(headers)       \
-                X(params) X(paramNames) X(bodySize) X(bodyString) X(bodyBuffer) X(multipart) X(requestId)    \
-                    X(remoteAddress) X(checkHeader) X(checkPattern) X(log) X(writeRaw)
-#define X(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
-AX_NATIVE_FUNCTIONS(X)
-#undef X
+/* ---- the functions of native.d.ts: ax_js_NAME is NAME */
+#define FUNCTION(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
+#include "native.def"
+#undef FUNCTION
 
 /* ---- calls that name a request */
 struct ax_call {

@@ -97,6 +97,8 @@ export function header(slot: number, gen: number, name: string): string | null |
 export function headers(slot: number, gen: number): string[] | undefined;
 /** Decoded values in the order of the pattern's names. */
 export function params(slot: number, gen: number): string[] | undefined;
+/** One of them, by its place in the pattern; cheaper than all. */
+export function param(slot: number, gen: number, index: number): string | undefined;
 /** Names of a route's parameters, in that order. */
 export function paramNames(route: number): string[];
 export function bodySize(slot: number, gen: number): number | undefined;
