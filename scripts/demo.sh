@@ -3,7 +3,7 @@
 # shows what was counted, stops it, and removes the folder.  Anything unexpected ends it with a message and non-zero.
 set -euo pipefail
 
-if [ $# -ne 1 ] || [ ! -x "$1" ]; then
+if [ $# -ne 1 ] || [ ! -x "$1" ] || [ "$(basename "$1")" != actix ]; then
     echo "usage: $0 path/to/actix" >&2
     exit 2
 fi
