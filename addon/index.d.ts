@@ -49,20 +49,21 @@ declare class Request {
   getBodyJson(): any;
   /** The first of that name, in any case. */
   getHeader(name: string): string | null;
-  /** The same object as `headers`. */
-  getHeaders(): IncomingHeaders;
+  /** The same object as `headers`; `set-cookie`, which requests do not carry, would be an array. */
+  getHeaders(): { [key: string]: string };
   /** Decoded. */
   getPathParams(): { [key: string]: string };
   getPathParam(name: string): string | null;
   /**
    * `application/x-www-form-urlencoded` or `multipart/form-data`; `{}` for anything else.  Throws errors that answer by
-   * themselves when nobody catches them: 413 over a limit of `uploads`, 400 malformed, 507 disk full.
+   * themselves when nobody catches them: 413 over a limit of `uploads`, 400 malformed, 507 disk full.  The object is a
+   * `Form`; the type is open as in the origin of the interface.
    */
-  getFormData(): Form;
+  getFormData(): any;
   /** `null` when there is no such field. */
-  getFormValue(key: string): FormValue | FormValue[] | null;
-  getFormDataAsync(): Promise<Form>;
-  getFormValueAsync(key: string): Promise<FormValue | FormValue[] | null>;
+  getFormValue(key: string): any;
+  getFormDataAsync(): Promise<any>;
+  getFormValueAsync(key: string): Promise<any>;
 
   readonly method: string;
   readonly path: string;
@@ -93,7 +94,7 @@ declare class Request {
   json(): Promise<any>;
   /** A copy, yours. */
   bytes(): Promise<Uint8Array>;
-  /** The same as `getFormDataAsync`. */
+  /** The same object as `getFormDataAsync` gives. */
   form(): Promise<Form>;
   /** Not supported yet: throws `ERR_NOT_SUPPORTED`. */
   readonly body: ReadableStream<Uint8Array>;

@@ -7,7 +7,7 @@ get('/time', (err, req) => req.sendObject({ time: new Date().toISOString() }));
 const users = new Map([['1', 'Ada'], ['2', 'Grace']]);
 
 get('/users/:id', (err, req) => {
-  const id = req.getPathParam('id');
+  const { id } = req.getPathParams();
   if (users.has(id)) return req.sendObject({ id, name: users.get(id) });
   req.setStatusCode(404);
   req.sendError('no such user');
@@ -19,13 +19,14 @@ put('/users/:id', (err, req) => {
     req.setStatusCode(400);
     return req.sendError('name must be a string');
   }
-  users.set(req.getPathParam('id'), name);
+  const { id } = req.getPathParams();
+  users.set(id, name);
   req.setStatusCode(201);
-  req.sendObject({ id: req.getPathParam('id'), name });
+  req.sendObject({ id, name });
 });
 
 delAsync('/users/:id', async (err, req) => {
-  users.delete(req.getPathParam('id'));
+  users.delete(req.getPathParams().id);
   await req.sendEmptyAsync();
 });
 

@@ -54,7 +54,7 @@ export const reader: Handler = async (req) => {
   const texts: string[] = [req.getPath(), req.getMethod(), req.getQueryString(), req.getUri(), req.getBodyString()];
   texts.push(req.method, req.path, req.id, req.ip, req.protocol, req.host, await req.text(), req.getQueryParams().q);
   const size: number = req.hasBody() ? req.getBodySize() : 0;
-  const headers: IncomingHeaders = req.getHeaders();
+  const headers: IncomingHeaders = { ...req.headers, ...req.getHeaders() };
   const cookies: string[] | undefined = headers['set-cookie'] ?? req.headers['set-cookie'];
   const params: { [name: string]: string } = { ...req.params, ...req.getPathParams(), ...req.cookies };
   const bytes: Uint8Array = await req.bytes();

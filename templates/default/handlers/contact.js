@@ -16,7 +16,10 @@ exports.page = (req) => {
 
 /** @type {import('actix-js').Handler} */
 exports.submit = async (req) => {
-  const { name = 'nobody', photo } = await req.form();
+  const { name, photo } = await req.form();
+  if (typeof photo !== 'object' || Array.isArray(photo)) {
+    throw Object.assign(new Error('photo must be one file'), { status: 422 });
+  }
   // photo.path is the file on disk, until the response is sent
-  return { hello: name, photo: photo && { name: photo.originalName, size: photo.size } };
+  return { hello: name, photo: { name: photo.originalName, size: photo.size } };
 };
