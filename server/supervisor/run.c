@@ -48,7 +48,6 @@ static void give_up(struct ax_supervisor *s)
 /* At the first start every reason goes to whoever asked for it; later to the log. */
 static void on_failed(struct ax_supervisor *s, const struct ax_message *m)
 {
-    s->engine_failed = true;
     for (size_t i = 0; i < m->nerrors; i++) {
         const struct ax_message_error *e = &m->error[i];
         struct ax_err err = {0};
@@ -105,9 +104,12 @@ static void on_workers(struct ax_supervisor *s, const struct ax_message *m)
 
 static void on_event(struct ax_supervisor *s, const struct ax_message *m)
 {
+    bool good = strcmp(m->kind, "restart") == 0;
+
     ax_writer_event(s->writer, m->kind, m->text);
-    if (strcmp(m->kind, "restart") == 0)
+    if (good)
         ax_writer_restarted(s->writer, 1);
+    ax_log_write(&s->log, good ? AX_LOG_INFO : AX_LOG_WARN, NULL, 0, "%s", m->text);
     ax_engine_order(s->engine, AX_ORDER_WORKERS);
 }
 
@@ -229,7 +231,7 @@ int ax_run_engine(struct ax_supervisor *s, struct ax_err *reterr)
 
     if (rc < 0)
         return rc;
-    s->engine_ready = s->engine_drained = s->engine_failed = false;
+    s->engine_ready = s->engine_drained = false;
     struct ax_err why = {0};
     if (ax_writer_add(s->writer, segment, ax_engine_pid(s->engine), &why) < 0) {
         /* what it counts would be lost: better no such engine; on_exit follows */
@@ -287,10 +289,7 @@ static void begin_drain(struct ax_supervisor *s)
     ax_sockets_close(&s->sockets);
     if (!s->engine) {
         ax_supervisor_over(s);
-    } else if (!s->engine_ready) {
-        s->engine_drained = true; /* it has no request yet */
-        ax_engine_kill(s->engine);
-    } else {
+    } else { /* one that is not ready yet may be answering all the same: its first worker accepts */
         ax_engine_order(s->engine, AX_ORDER_STOP);
         uv_timer_start(&s->report, on_report, REPORT_MS, 0);
         if (s->m->timeouts.shutdown != AX_OFF)

@@ -53,7 +53,7 @@ struct ax_supervisor {
     enum ax_phase phase;
     struct ax_engine *engine;   /* NULL between two */
     struct ax_segment *segment; /* of `engine`; OWNED by the writer */
-    bool engine_ready, engine_drained, engine_failed;
+    bool engine_ready, engine_drained;
     ax_mono started, ready_at;
     unsigned generation, restarts;
     int64_t backoff_ms; /* before the next start */

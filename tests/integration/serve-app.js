@@ -112,9 +112,10 @@ function resolvers() {
 }
 
 /** One request on a connection of its own; `target` is a URL or { socketPath, path }. */
-function get(target, options = {}) {
+function get(target) {
   return new Promise((resolve, reject) => {
-    const req = http.request(target, { agent: false, ...options }, (res) => {
+    const [where, options] = typeof target === 'string' ? [target, {}] : ['http://localhost', target];
+    const req = http.request(where, { ...options, agent: false }, (res) => {
       let body = '';
       res.setEncoding('utf8');
       res.on('data', (text) => (body += text));

@@ -59,7 +59,7 @@ test('a killed engine loses no count and no later request', async (t) => {
   process.kill(before, 'SIGKILL');
   const after = JSON.parse((await get(`${s.url}/pid`)).body);
   assert.notEqual(after.pid, before);
-  assert.equal(a.json('status').engine.restarts, 1);
+  assert.equal((await until(() => a.json('status').state === 'running' && a.json('status'))).engine.restarts, 1);
   assert.equal(await s.signal('SIGTERM'), 0);
   const stats = a.json('stats');
   assert.equal(stats.total.requests, 6);
@@ -161,7 +161,7 @@ test('what listens: options, environment, .env, manifest', async (t) => {
   const a = app(t, 'server: { workers: 1, listen: "127.0.0.1:0" }');
   const port = async (env, ...args) => {
     const s = await a.serveWith(env, ...args);
-    assert.equal((await get({ port: s.port, path: '/' })).body, 'home');
+    assert.equal((await get({ host: new URL(s.url).hostname, port: s.port, path: '/' })).body, 'home');
     assert.equal(await s.signal('SIGTERM'), 0);
     return s;
   };
