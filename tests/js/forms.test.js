@@ -4,6 +4,7 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { File } = require('node:buffer'); // global from Node 20 on
 const { execFileSync } = require('node:child_process');
 const { addon, serve } = require('./support');
 

@@ -5,6 +5,7 @@ const assert = require('node:assert');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { File } = require('node:buffer'); // global from Node 20 on
 const { execFileSync, spawn } = require('node:child_process');
 const { addon } = require('./support');
 
