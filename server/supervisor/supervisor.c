@@ -16,7 +16,8 @@
 enum {
     FILES_ENGINE = 64,
     FILES_PER_WORKER = 32
-};                        /* descriptors beside connections: Node's own, logs, loops */
+}; /* descriptors beside connections: Node's own, logs, loops */
+enum { INT_ECHO_US = 20000 };
 enum { FILES_KEPT = 16 }; /* so many connections are always left */
 
 int64_t ax_fit_connections(int64_t connections, uint64_t files, unsigned workers)
@@ -149,6 +150,19 @@ static void on_usr1(struct ax_supervisor *s)
         ax_engine_order(s->engine, AX_ORDER_REOPEN_LOGS);
 }
 
+/* `timeout` and `npm` send the INT on that the terminal sends to all: two within a moment are one. */
+static void on_int(struct ax_supervisor *s)
+{
+    ax_mono now = ax_mono_now();
+
+    if (s->phase < AX_LAME_DUCK)
+        ax_run_stop(s);
+    else if (s->first_int.us == 0 || now.us - s->first_int.us > INT_ECHO_US)
+        ax_run_kill(s);
+    if (s->first_int.us == 0)
+        s->first_int = now;
+}
+
 static void on_signal(uv_signal_t *h, int sig)
 {
     struct ax_supervisor *s = AX_CAST(struct ax_supervisor, h->data, AX_SUPERVISOR_MAGIC);
@@ -159,9 +173,9 @@ static void on_signal(uv_signal_t *h, int sig)
         on_hup(s);
     else if (sig == SIGUSR1)
         on_usr1(s);
-    else if (sig == SIGINT && s->phase >= AX_LAME_DUCK)
-        ax_run_kill(s);
-    else if (sig == SIGINT || sig == SIGTERM)
+    else if (sig == SIGINT)
+        on_int(s);
+    else if (sig == SIGTERM)
         ax_run_stop(s);
 }
 

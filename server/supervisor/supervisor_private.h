@@ -54,7 +54,7 @@ struct ax_supervisor {
     struct ax_engine *engine;   /* NULL between two */
     struct ax_segment *segment; /* of `engine`; OWNED by the writer */
     bool engine_ready, engine_drained;
-    ax_mono started, ready_at;
+    ax_mono started, ready_at, first_int;
     unsigned generation, restarts;
     int64_t backoff_ms; /* before the next start */
     struct ax_message_worker workers_seen[AX_MESSAGE_WORKERS];
