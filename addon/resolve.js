@@ -17,13 +17,19 @@ function install() {
     return NAMES.has(request) ? COMMONJS : Reflect.apply(resolveFilename, this, [request, ...rest]);
   };
   const compile = Module.prototype._compile;
-  Module.prototype._compile = function (content, ...rest) {
-    if (!imports && typeof content === 'string' && /\bimport\s*\(/.test(content)) installImports();
-    return Reflect.apply(compile, this, [content, ...rest]);
+  Module.prototype._compile = function (content, filename, ...rest) {
+    if (!imports && mayImport(String(content), filename)) installImports();
+    return Reflect.apply(compile, this, [content, filename, ...rest]);
   };
 }
 
-/** For import.  Node 18 and 20 start a thread for it, some megabytes in each worker, so only those who import pay. */
+/** import() in this file, which may lead to a file that imports `actix-js`.  Packages do so only if they name it. */
+function mayImport(content, filename) {
+  if (path.dirname(filename) === __dirname || !/\bimport\s*\(/.test(content)) return false;
+  return !filename.includes(`${path.sep}node_modules${path.sep}`) || content.includes('actix-js');
+}
+
+/** For import.  Node 18 and 20 start a thread for it, 8 MB in each worker, so only those who import pay. */
 function installImports() {
   if (imports) return;
   imports = true;
