@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+enum { BLOCK_MIN = 2048 };
+
 struct ax_arena_block {
     struct ax_arena_block *next;
     size_t bytes;
@@ -12,8 +14,11 @@ struct ax_arena_block {
 
 void ax_arena_init(struct ax_arena *a, void *first, size_t first_bytes, size_t max_extra)
 {
-    *a = (struct ax_arena){.at = first, .end = (char *)first + first_bytes, .first = first,
-                           .first_bytes = first_bytes, .max = max_extra};
+    *a = (struct ax_arena){.at = first,
+                           .end = (char *)first + first_bytes,
+                           .first = first,
+                           .first_bytes = first_bytes,
+                           .max = max_extra};
 }
 
 void ax_arena_reset(struct ax_arena *a)
@@ -31,13 +36,12 @@ void ax_arena_reset(struct ax_arena *a)
 
 static void *grow(struct ax_arena *a, size_t bytes)
 {
-    size_t want = bytes < 2048 ? 2048 : bytes;
-
     if (a->failed || bytes > a->max || a->extra > a->max - bytes) {
         a->failed = true;
         return NULL;
     }
-    struct ax_arena_block *b = ax_malloc(sizeof *b + want);
+    size_t want = bytes < BLOCK_MIN && BLOCK_MIN <= a->max - a->extra ? BLOCK_MIN : bytes;
+    struct ax_arena_block *b = want > SIZE_MAX - sizeof *b ? NULL : ax_malloc(sizeof *b + want);
     if (!b) {
         a->failed = true;
         return NULL;
@@ -52,6 +56,11 @@ static void *grow(struct ax_arena *a, size_t bytes)
 
 void *ax_arena_alloc(struct ax_arena *a, size_t bytes)
 {
+    if (AX_UNLIKELY(bytes - 1 > SIZE_MAX - 8)) { /* 0, or so many that rounding up would wrap */
+        if (bytes)
+            return grow(a, SIZE_MAX);
+        bytes = 1; /* NULL means no memory, also for nothing */
+    }
     bytes = (bytes + 7) & ~(size_t)7;
     if (AX_LIKELY((size_t)(a->end - a->at) >= bytes)) {
         void *r = a->at;
