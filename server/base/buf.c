@@ -21,7 +21,7 @@ void ax_buf_clear(struct ax_buf *b)
 
 char *ax_buf_reserve(struct ax_buf *b, size_t n)
 {
-    if (b->cap - b->n >= n)
+    if (b->cap - b->n >= n && b->n + n <= b->max)
         return b->p + b->n; /* n is 0 when p is NULL */
     if (b->failed || n > b->max || b->n > b->max - n)
         goto fail;
@@ -58,6 +58,19 @@ bool ax_buf_addc(struct ax_buf *b, char c)
     return ax_buf_add(b, &c, 1);
 }
 
+/* Room for n bytes and a NUL, which does not count against the ceiling. */
+static char *reserve_nul(struct ax_buf *b, size_t n)
+{
+    size_t max = b->max;
+
+    if (n > max || b->n > max - n)
+        return NULL;
+    b->max = max == SIZE_MAX ? max : max + 1;
+    char *p = ax_buf_reserve(b, n + 1);
+    b->max = max;
+    return p;
+}
+
 bool ax_buf_addf(struct ax_buf *b, const char *fmt, ...)
 {
     va_list ap;
@@ -65,7 +78,7 @@ bool ax_buf_addf(struct ax_buf *b, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    char *to = n < 0 || b->failed ? NULL : ax_buf_reserve(b, (size_t)n + 1);
+    char *to = n < 0 || b->failed ? NULL : reserve_nul(b, (size_t)n);
     if (!to) {
         b->failed = true;
         return false;
@@ -130,11 +143,8 @@ void ax_buf_drop(struct ax_buf *b, size_t n)
 
 const char *ax_buf_cstr(struct ax_buf *b)
 {
-    size_t max = b->max;
+    char *p = reserve_nul(b, 0);
 
-    b->max = b->n + 1 > max ? b->n + 1 : max; /* the NUL does not count against the ceiling */
-    char *p = ax_buf_reserve(b, 1);
-    b->max = max;
     if (p)
         *p = '\0';
     return p ? b->p : NULL;
