@@ -74,7 +74,8 @@ static bool can_take(int fd)
     do
         rc = poll(&p, 1, 0);
     while (rc < 0 && errno == EINTR);
-    return rc == 1 && (p.revents & POLLOUT);
+    return rc == 1 && (p.revents & (POLLOUT | POLLERR)) ==
+                          POLLOUT; /* POLLERR: no reader is left, SIGPIPE would follow */
 }
 
 /* The longest piece of at most AX_LOG_LINE_MAX bytes that ends with a line; a longer line is cut. */
