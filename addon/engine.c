@@ -157,6 +157,16 @@ static struct ax_native *native_arg(napi_env env, napi_callback_info info)
     return ax_native_of(env, arg);
 }
 
+napi_value ax_js_engineAttach(napi_env env, napi_callback_info info)
+{
+    struct ax_bridge *b = ax_bridge_of(env, info);
+    struct ax_native *e = native_arg(env, info);
+
+    if (b && e)
+        b->native = e;
+    return NULL;
+}
+
 napi_value ax_js_engineSetStopping(napi_env env, napi_callback_info info)
 {
     struct ax_native *e = native_arg(env, info);
@@ -187,12 +197,24 @@ napi_value ax_js_engineReopenLogs(napi_env env, napi_callback_info info)
     return rc < 0 || rc2 < 0 ? ax_throw_err(env, &err, "ERR_LOG") : NULL;
 }
 
+/* A closed worker of this environment is freed with it: its last requests are still counted in the segment.
+ */
 napi_value ax_js_engineFree(napi_env env, napi_callback_info info)
 {
+    struct ax_bridge *b = ax_bridge_of(env, info);
     struct ax_native *e = native_arg(env, info);
 
-    if (e)
-        free_native(e);
+    if (!b || !e)
+        return NULL;
+    if (b->native == e) {
+        if (b->life == AX_BRIDGE_RUNNING || b->life == AX_BRIDGE_CLOSING) {
+            napi_throw_error(env, "ERR_STATE", "the engine has a worker that is not closed");
+            return NULL;
+        }
+        ax_bridge_free_worker(b);
+        b->native = NULL;
+    }
+    free_native(e);
     return NULL;
 }
 

@@ -36,6 +36,7 @@ const engine = {
   handle: undefined,
   places: Array.from({ length: plan.workers }, (_, id) => new Place(id)),
   started: false, // all workers have been ready once
+  lameDuck: false,
   stopping: undefined, // the reason
   over: false,
 };
@@ -88,6 +89,7 @@ const event = (kind, place, text) => tell({ type: 'event', kind, text, worker: p
 function receive(message) {
   switch (message.type) {
     case 'lame_duck':
+      engine.lameDuck = true;
       native.engineSetStopping(engine.handle);
       for (const place of engine.places) place.thread?.postMessage({ type: 'lame_duck' });
       break;
@@ -161,6 +163,7 @@ function ready(place) {
   clearTimeout(place.timer);
   place.state = 'ready';
   place.readyAt = Date.now();
+  if (engine.lameDuck) place.thread.postMessage({ type: 'lame_duck' });
   if (engine.started) {
     event('restart', place, `worker ${place.id} is back`);
   } else if (engine.places.every(({ state }) => state === 'ready')) {

@@ -152,7 +152,7 @@ napi_value ax_js_log(napi_env env, napi_callback_info info)
     if (!msg.p || level > AX_LOG_DEBUG)
         goto fail;
     unsigned n = argc > 2 ? read_fields(env, argv[2], &a, kv) : 0;
-    /* before workerNew there is no engine: what is to be said then goes to stderr */
+    /* without an engine: what is to be said goes to stderr */
     ax_log_write(b->native ? &b->native->log : &dflt, (enum ax_log_level)level, kv, n, "%.*s",
                  (int)fitting(msg, &budget), msg.p);
     ax_arena_reset(&a);

@@ -16,6 +16,8 @@ export function engineNew(o: {
   segmentFd: number;
   log: { output: string; format: 'text' | 'json'; level: number; access: string; accessFormat: 'text' | 'json' | 'combined' };
 }): EngineHandle;
+/** What this environment logs goes to that engine's log from now on, not only from workerNew on. */
+export function engineAttach(e: EngineHandle): void;
 export function engineSetStopping(e: EngineHandle): void;
 export function engineStopAccepting(e: EngineHandle): void;
 export function engineReopenLogs(e: EngineHandle): void;

@@ -14,6 +14,7 @@ const INFO = 2;
 process.argv = [process.execPath, plan.manifest];
 require('./print').install();
 const native = require('./native');
+native.engineAttach(engine);
 const isolate = require('./isolate');
 isolate.install(native.renewContext);
 require('./resolve').install();
@@ -23,7 +24,7 @@ const { background } = require('./background');
 const { load } = require('./loader');
 
 registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: 'thread' });
-registry.setServing({ url: plan.listen[0]?.url ?? '', log: (message) => native.log(INFO, message) });
+registry.setServing({ url: plan.listen[0]?.url ?? '', log: logOnce });
 
 const state = { serving: false, ending: false, routes: [] };
 
@@ -35,6 +36,11 @@ parentPort.on('message', (message) => {
   } else if (message.type === 'stop') end(message.reason, Infinity);
 });
 start().catch((err) => failStart([{ message: lineOf(err) }]));
+
+/** What every worker would say in the same words. */
+function logOnce(message) {
+  if (id === 0) native.log(INFO, message);
+}
 
 // ---- start
 

@@ -188,6 +188,18 @@ test('a timeout and a client that leaves are told to whom they concern', async (
   });
 });
 
+test('a worker that is closed with unanswered requests, bodies and all, leaves nothing behind', async () => {
+  for (let round = 0; round < 3; round++) {
+    let entered = 0;
+    await withServer([nativeRoute('POST', '/')], () => entered++, async ({ port, engine }) => {
+      const clients = Array.from({ length: 4 }, () => new Client(port).post('/', 'x'.repeat(100_000)).post('/', 'y'));
+      while (entered < 8) await new Promise((resolve) => setImmediate(resolve));
+      assert.throws(() => native.engineFree(engine), { code: 'ERR_STATE' });
+      clients[0].close();
+    });
+  }
+});
+
 test('fail is the answer of the server: JSON, with its limit', async () => {
   const handle = (slot, gen) => native.fail(slot, gen, 413, 'too "large"', 'uploads.file');
   await withServer([nativeRoute('GET', '/')], handle, async ({ port }) => {
