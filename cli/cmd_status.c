@@ -23,6 +23,15 @@ static const char *text(const json_t *o, const char *key)
     return s ? s : "-";
 }
 
+static uint64_t sum(const json_t *list, const char *key)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        n += number(json_array_get(list, i), key);
+    return n;
+}
+
 static void print_summary(const json_t *o)
 {
     char up[AX_SHORT_MAX], memory[AX_SHORT_MAX];
@@ -61,8 +70,8 @@ static int print_workers(const json_t *o, const struct ax_args *args)
     ax_table_row(t);
     ax_table_cell(t, "all");
     ax_table_cell(t, "%s", text(o, "state"));
-    for (unsigned k = 0; k < 3; k++)
-        ax_table_cell(t, "%s", ax_short_count(n, number(o, numbers[k])));
+    for (unsigned k = 0; k < sizeof numbers / sizeof *numbers; k++)
+        ax_table_cell(t, "%s", ax_short_count(n, sum(list, numbers[k])));
     ax_table_bold(t);
     return ax_table_print(t, args);
 }

@@ -55,7 +55,10 @@ static void handle_line(struct ax_engine *e, struct ax_str line)
 static void feed(struct ax_engine *e, const char *p, size_t n)
 {
     if (!ax_buf_add(&e->line, p, n)) {
-        ax_log_error(e->o.log, "the engine sent a message of more than %d bytes", AX_ENGINE_LINE_MAX);
+        if (e->line.n + n > AX_ENGINE_LINE_MAX)
+            ax_log_error(e->o.log, "the engine sent a message of more than %d bytes", AX_ENGINE_LINE_MAX);
+        else
+            ax_log_error(e->o.log, "out of memory for a message of the engine");
         ax_buf_clear(&e->line);
         ax_engine_kill(e);
         return;

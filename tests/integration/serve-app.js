@@ -50,8 +50,12 @@ class App {
     return this.serveWith({}, ...args);
   }
 
-  async serveWith(env, ...args) {
-    const s = new Served(spawn(BIN, ['serve', ...args], { cwd: this.dir, env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] }));
+  serveWith(env, ...args) {
+    return this.spawn(env, BIN, 'serve', ...args);
+  }
+
+  async spawn(env, file, ...args) {
+    const s = new Served(spawn(file, args, { cwd: this.dir, env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] }));
     this.running.add(s);
     await s.ready;
     return s;

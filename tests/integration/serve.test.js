@@ -5,7 +5,7 @@ const http = require('node:http');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { App, alive, get, until } = require('./serve-app');
+const { App, BIN, alive, get, until } = require('./serve-app');
 
 const handlers = {
   'home.js': "module.exports = () => 'home';",
@@ -330,6 +330,14 @@ test('a state folder that cannot be used and was not asked for', async (t) => {
   const s = await a.serve();
   assert.equal((await get(`${s.url}/`)).body, 'home');
   assert.match(s.stderr, /running without metrics database and control socket/);
+  assert.equal(await s.signal('SIGTERM'), 0);
+});
+
+test('too few open files: fewer connections, said in one line', async (t) => {
+  const a = app(t);
+  const s = await a.spawn({}, 'sh', '-c', 'ulimit -n 300; exec "$0" serve', BIN);
+  assert.equal((await get(`${s.url}/`)).body, 'home');
+  assert.match(s.stderr, /limits\.connections is lowered to 172: the limit of open files \(RLIMIT_NOFILE\) is 300/);
   assert.equal(await s.signal('SIGTERM'), 0);
 });
 

@@ -27,6 +27,8 @@ struct app {
     FILE *told;    /* what the callbacks said, one a line */
     char url[128]; /* of the first address */
     unsigned port;
+    char *const *env; /* NULL = ours */
+    unsigned fail_at; /* which allocation of ax_serve fails; 0 = none */
 };
 
 /* ---- the child */
@@ -53,7 +55,7 @@ static int serve(const struct app *a, FILE *told)
         .manifest = a->m,
         .state = {.manifest = a->m},
         .engine_js = a->script,
-        .environ = environ,
+        .environ = a->env ? a->env : environ,
         .listening = on_listening,
         .ready = on_ready,
         .problem = on_problem,
@@ -61,7 +63,9 @@ static int serve(const struct app *a, FILE *told)
     };
     struct ax_serve_result r = {0};
     struct ax_err err = {0};
+    ax_fail_alloc_at(a->fail_at);
     int rc = ax_serve(&o, &r, &err);
+    ax_fail_alloc_at(0);
 
     if (err.code)
         fprintf(told, "error %s\n", err.msg);
@@ -532,6 +536,41 @@ static void test_unusable_state(void **state)
     clean(&a);
 }
 
+/* Each allocation up to readiness fails once: a clean end with a sentence, and (exit) no leak.  Some are
+ * dispensable: then it runs, and is stopped. */
+static void test_nomem(void **state)
+{
+    struct app a;
+    char path[4096], mode[] = "STUB=normal";
+    unsigned failures = 0, good = 0;
+
+    (void)state;
+    make(&a, basic);
+    snprintf(path, sizeof path, "PATH=%s", getenv("PATH"));
+    for (unsigned n = 1; good < 8; n++) {
+        char *env[] = {path, mode, NULL}, line[512] = "";
+        a.env = env;
+        a.fail_at = n;
+        start(&a, "normal");
+        assert_true(heard(&a, line, sizeof line));
+        if (strncmp(line, "listening", 9) == 0) {
+            good++;
+            kill(a.pid, SIGTERM);
+            int code = wait_exit(&a);
+            assert_true(code == 0 || code == 5);
+        } else {
+            failures++;
+            good = 0;
+            if (!strstr(line, "memory") && !strstr(line, "before it was ready"))
+                fail_msg("allocation %u: %s", n, line);
+            assert_int_equal(wait_exit(&a), 1);
+        }
+        assert_int_equal(ax_state_holder(&a.state), 0);
+    }
+    assert_true(failures > 20);
+    clean(&a);
+}
+
 static void test_fit_connections(void **state)
 {
     (void)state;
@@ -556,6 +595,7 @@ int main(void)
         cmocka_unit_test(test_killed_supervisor),
         cmocka_unit_test(test_logs),
         cmocka_unit_test(test_unusable_state),
+        cmocka_unit_test(test_nomem),
         cmocka_unit_test(test_fit_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
