@@ -1,0 +1,67 @@
+#!/bin/bash
+# test.sh: runs every test there is and ends with one line, "N passed, N failed".  Called by `make test`, which has
+# installed what is needed and passes its own make in MAKE_COMMAND.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+make=${MAKE_COMMAND:-make --no-print-directory -j$(nproc)}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/actix-test-XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0 skipped=0
+
+count() { # count PASSED FAILED [SKIPPED]
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
+}
+
+# build KIND TARGETS...: false, and one failure counted, if that kind does not compile.
+build() {
+    local kind=$1
+    shift
+    echo "== build ($kind)"
+    $make BUILD="$kind" "$@" > "$dir/build" 2>&1 && return 0
+    grep -vE '^(gcc|clang|cc|ar|cp|rm) ' "$dir/build" | head -n 60
+    count 0 1
+    return 1
+}
+
+unit() { # unit KIND [ONLY]
+    build "$1" ${2:+"ONLY=$2"} unit-build || return
+    echo "== unit tests ($1${2:+: $2})"
+    $make BUILD="$1" ${2:+"ONLY=$2"} unit 2>&1 | grep -v '^make' | tee "$dir/unit"
+    local line
+    line=$(grep -E '^unit: [0-9]+ passed, [0-9]+ failed$' "$dir/unit" | tail -n 1 | tr -dc '0-9 ')
+    if [ -n "$line" ]; then
+        count $line
+    else
+        count 0 1
+    fi
+}
+
+# Files, not folders: what `node --test` does with a folder has changed between Node 18 and 22.
+javascript() {
+    local files
+    files=$(find tests/js tests/addon tests/types tests/integration -name '*.test.*js' 2> /dev/null | sort)
+    [ -n "$files" ] || { echo "no JavaScript tests"; count 0 1; return; }
+    echo "== JavaScript and integration tests (Node $(node -v))"
+    ACTIX=$PWD/build/release/bin/actix ACTIX_ADDON=$PWD/build/release/lib/actix/addon \
+        node --test --test-reporter=tap --test-reporter-destination="$dir/tap" \
+        --test-reporter=spec --test-reporter-destination="$dir/spec" $files
+    local status=$?
+    number() { sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$dir/tap" | tail -n 1; }
+    local pass fail cancelled skip
+    pass=$(number pass) fail=$(number fail) cancelled=$(number cancelled) skip=$(number skipped)
+    fail=$((${fail:-1} + ${cancelled:-0}))
+    [ "$status" -eq 0 ] || [ "$fail" -gt 0 ] || fail=1
+    [ "$fail" -eq 0 ] || cat "$dir/spec"
+    echo "JavaScript: ${pass:-0} passed, $fail failed"
+    count "${pass:-0}" "$fail" "${skip:-0}"
+}
+
+build release all && javascript
+unit release
+unit asan
+unit tsan "net metrics"
+
+tail=
+[ "$skipped" -eq 0 ] || tail=", $skipped skipped"
+echo "$passed passed, $failed failed$tail"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
