@@ -23,9 +23,12 @@ function install() {
   };
 }
 
+/** JSDoc at the start of a line: its `import('actix-js').Handler` names a type and imports nothing. */
+const JSDOC = /^[ \t]*\/\*\*[^]*?\*\//gm;
+
 /** import() in this file, which may lead to a file that imports `actix-js`.  Packages do so only if they name it. */
 function mayImport(content, filename) {
-  if (path.dirname(filename) === __dirname || !/\bimport\s*\(/.test(content)) return false;
+  if (path.dirname(filename) === __dirname || !/\bimport\s*\(/.test(content.replace(JSDOC, ''))) return false;
   return !filename.includes(`${path.sep}node_modules${path.sep}`) || content.includes('actix-js');
 }
 

@@ -7,7 +7,7 @@
 #include "http/path.h"
 #include "net/internal.h"
 
-enum { BODY_INLINE = 1024 }; /* a body of a known length up to this lies in the slot */
+enum { BODY_INLINE = 512 }; /* a body of a known length up to this lies in the slot */
 
 /* ---- refusals: the request is answered by the server and its connection ends */
 

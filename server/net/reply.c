@@ -164,12 +164,29 @@ static struct ax_out *out_of(struct ax_request *r)
     return r->conn->turn == r ? &r->conn->out : &r->held;
 }
 
+/* A handler may name the request itself; one such line is enough. */
+static bool names_request(struct ax_str lines)
+{
+    static const struct ax_str name = {"x-request-id:", 13};
+
+    while (lines.n >= name.n) {
+        if (ax_str_eq_nocase((struct ax_str){lines.p, name.n}, name))
+            return true;
+        const char *nl = memchr(lines.p, '\n', lines.n);
+        size_t k = nl ? (size_t)(nl - lines.p) + 1 : lines.n;
+        lines.p += k;
+        lines.n -= k;
+    }
+    return false;
+}
+
 /* Head, and the id line spliced in before its last empty line. */
 static size_t write_head(struct ax_request *r, const struct ax_response_head *h, char *p)
 {
     size_t n = ax_response_head_write(h, p) - 2;
 
-    n += add_id(r, p + n);
+    if (AX_LIKELY(h->headers.n == 0) || !names_request(h->headers))
+        n += add_id(r, p + n);
     memcpy(p + n, "\r\n", 2);
     return n + 2;
 }

@@ -27,7 +27,7 @@ enum ax_request_state {
     AX_REQ_ANSWERED, /* response given, waiting for its turn or for the socket */
 };
 
-enum { AX_REQ_INLINE = 1536 }; /* bytes of head, fields and small body that need no allocator */
+enum { AX_REQ_INLINE = 1024 }; /* bytes of head, fields and small body that need no allocator */
 
 struct ax_request {
     uint32_t index, gen; /* the handle: gen changes whenever the slot is given back */

@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { ACCEPTS_PER_TURN = 64, BLOCKS_WARM = 64, LINGER_US = 2000000 };
+enum { ACCEPTS_PER_TURN = 64, BLOCKS_WARM = 32, LINGER_US = 2000000 };
 
 /* ---- time */
 
@@ -199,6 +199,8 @@ static bool run_batch(struct ax_worker *w)
     int entered = w->dispatch.run(w->dispatch.ctx, w->ready, n);
     w->running = false;
     ax_count_add(&w->count->batches, 1);
+    ax_count_set(&w->count->pool_high, w->request_pool.high);
+    ax_count_set(&w->count->pool_dry, w->request_pool.dry + w->conn_pool.dry + w->block_pool.dry);
     if (entered < 0) {
         w->dying = true;
         return true;
@@ -460,8 +462,6 @@ unsigned ax_worker_id(const struct ax_worker *w)
 
 struct ax_counters *ax_worker_counters(struct ax_worker *w)
 {
-    w->count->pool_high = w->request_pool.high;
-    w->count->pool_dry = w->request_pool.dry + w->conn_pool.dry;
     return w->count;
 }
 
