@@ -21,11 +21,14 @@ async function main() {
 /** Ends the process: what a module has left running is of no use here. */
 function report(result) {
   const bytes = Buffer.from(`${JSON.stringify(result)}\n`);
-  for (let done = 0; done < bytes.length; ) done += fs.writeSync(RESULT_FD, bytes, done);
+  for (let done = 0; done < bytes.length;) done += fs.writeSync(RESULT_FD, bytes, done);
   process.exit(0);
 }
 
 process.on('uncaughtException', (err) => {
-  report({ errors: [{ message: `uncaught while loading: ${err instanceof Error ? err.message : String(err)}` }], routes: [] });
+  report({
+    errors: [{ message: `uncaught while loading: ${err instanceof Error ? err.message : String(err)}` }],
+    routes: [],
+  });
 });
 main();

@@ -137,7 +137,9 @@ function startWorker(place) {
 }
 
 const reasonOf = (err) =>
-  err?.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'out of memory (limits.heap)' : `${err?.name ?? 'error'}: ${err?.message ?? String(err)}`;
+  err?.code === 'ERR_WORKER_OUT_OF_MEMORY'
+    ? 'out of memory (limits.heap)'
+    : `${err?.name ?? 'error'}: ${err?.message ?? String(err)}`;
 
 function heard(place, message) {
   switch (message.type) {

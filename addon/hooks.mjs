@@ -6,6 +6,7 @@ export function initialize(url) {
 }
 
 export function resolve(specifier, context, next) {
-  if (specifier === 'actix-js' || specifier === '@qunto/actix-js') return { url: target, format: 'module', shortCircuit: true };
+  if (specifier === 'actix-js' || specifier === '@qunto/actix-js')
+    return { url: target, format: 'module', shortCircuit: true };
   return next(specifier, context);
 }

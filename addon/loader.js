@@ -154,7 +154,8 @@ function pick(route, exported, file) {
   const name = route.export ?? (own(exported.named, route.method) === undefined ? undefined : route.method);
   const value = name === undefined || name === 'default' ? exported.main : own(exported.named, name);
   if (typeof value === 'function') return value;
-  if (isFetchModule(value)) throw new PlanError(`${file}: a module whose default export has fetch() is not supported yet`);
+  if (isFetchModule(value))
+    throw new PlanError(`${file}: a module whose default export has fetch() is not supported yet`);
   throw new PlanError(complaint(route, name, value, exported, file));
 }
 
@@ -163,9 +164,11 @@ const isFetchModule = (value) => typeof value === 'object' && value !== null && 
 function complaint(route, name, value, exported, file) {
   const there = Object.keys(exported.named).filter((key) => typeof exported.named[key] === 'function');
   const list = there.length === 0 ? 'it exports no function' : `it exports ${there.join(', ')}`;
-  if (value !== undefined) return `${file}: ${name ?? 'the default export'} is ${kindOf(value)}, not a function (${list})`;
+  if (value !== undefined)
+    return `${file}: ${name ?? 'the default export'} is ${kindOf(value)}, not a function (${list})`;
   if (name !== undefined) return `${file} has no export "${name}" (${list})${guess(name, there)}`;
-  const wanted = METHODS.includes(route.method) && route.method !== 'ANY' ? `neither ${route.method} nor a default` : 'no default';
+  const wanted =
+    METHODS.includes(route.method) && route.method !== 'ANY' ? `neither ${route.method} nor a default` : 'no default';
   return `${file} exports ${wanted} function (${list})`;
 }
 

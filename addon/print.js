@@ -35,7 +35,10 @@ const textOf = (text, encoding) =>
 
 /** Node's own streams stay, because the main thread knows them; only where they write to changes. */
 function install() {
-  for (const [stream, fd] of [[process.stdout, 1], [process.stderr, 2]]) {
+  for (const [stream, fd] of [
+    [process.stdout, 1],
+    [process.stderr, 2],
+  ]) {
     const lines = new Lines(fd);
     stream._writev = null;
     stream._write = (chunk, encoding, done) => {

@@ -74,7 +74,10 @@ function newWorker(routes) {
   } catch (err) {
     if (err.index === undefined) throw err;
     const route = routes[err.index];
-    return { at: route?.at, message: `${route === undefined ? '' : `route ${route.method} ${route.pattern}: `}${err.message}` };
+    return {
+      at: route?.at,
+      message: `${route === undefined ? '' : `route ${route.method} ${route.pattern}: `}${err.message}`,
+    };
   }
   for (const r of records) r.names = native.paramNames(r.id);
   return undefined;

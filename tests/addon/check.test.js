@@ -11,10 +11,18 @@ test('routes after expansion of exports and of routes registered in code', async
       'd.js': 'module.exports = () => 1;',
       'n.js': 'exports.PUT = () => 1; exports.default = () => 2;',
       'f.js': 'module.exports = () => 1; module.exports.GET = () => 2;',
-      'app.js': "require('actix-js').post('/code/:id', function save() {}); require('actix-js').onStart(() => { throw new Error('never run'); }); setInterval(() => 0, 1000);",
+      'app.js':
+        "require('actix-js').post('/code/:id', function save() {}); require('actix-js').onStart(() => { throw new Error('never run'); }); setInterval(() => 0, 1000);",
     },
     modules: ['app.js'],
-    routes: [['*', '/m', 'm.js'], ['*', '/d', 'd.js'], ['PUT', '/n', 'n.js'], ['PATCH', '/n', 'n.js'], ['*', '/f', 'f.js'], ['GET', '/fixed']],
+    routes: [
+      ['*', '/m', 'm.js'],
+      ['*', '/d', 'd.js'],
+      ['PUT', '/n', 'n.js'],
+      ['PATCH', '/n', 'n.js'],
+      ['*', '/f', 'f.js'],
+      ['GET', '/fixed'],
+    ],
   });
   assert.deepEqual(result.errors, []);
   assert.deepEqual(
@@ -42,7 +50,13 @@ test('every error of a run, each once, and no hint at anything internal', async 
       'twice.js': "const a = require('actix-js'); a.get('/x', () => 1); a.get('/x', () => 2);",
     },
     modules: ['twice.js'],
-    routes: [['GET', '/2', 'fetch.js'], ['*', '/3', 'empty.js'], ['GET', '/4', 'needs.js'], ['GET', '/5', 'text.js'], ['GET', '/6', 'text.js']],
+    routes: [
+      ['GET', '/2', 'fetch.js'],
+      ['*', '/3', 'empty.js'],
+      ['GET', '/4', 'needs.js'],
+      ['GET', '/5', 'text.js'],
+      ['GET', '/6', 'text.js'],
+    ],
   });
   const found = result.errors.map(({ at, message }) => `${at.line}: ${message}`);
   assert.equal(found.length, 5, found.join('\n'));
@@ -54,13 +68,28 @@ test('every error of a run, each once, and no hint at anything internal', async 
 });
 
 test('a module that throws later does not take the result with it', async () => {
-  const result = await check({ files: { 'l.mjs': 'queueMicrotask(() => { throw new Error("later"); }); await new Promise(() => setInterval(() => 0, 100));' }, routes: [['GET', '/', 'l.mjs']] });
+  const result = await check({
+    files: {
+      'l.mjs':
+        'queueMicrotask(() => { throw new Error("later"); }); await new Promise(() => setInterval(() => 0, 100));',
+    },
+    routes: [['GET', '/', 'l.mjs']],
+  });
   assert.match(result.errors[0].message, /later/);
 });
 
 test('ESM in a .js file: loaded where Node can tell, else the error says what to do', async () => {
-  const files = { 'esm.js': "import { worker } from 'actix-js';\nexport const GET = () => worker.id;", 'odd.js': 'module.exports = () => `\nexport nothing`;' };
-  const result = await check({ files, routes: [['*', '/1', 'esm.js'], ['GET', '/2', 'odd.js']] });
+  const files = {
+    'esm.js': "import { worker } from 'actix-js';\nexport const GET = () => worker.id;",
+    'odd.js': 'module.exports = () => `\nexport nothing`;',
+  };
+  const result = await check({
+    files,
+    routes: [
+      ['*', '/1', 'esm.js'],
+      ['GET', '/2', 'odd.js'],
+    ],
+  });
   const canTell = process.features.require_module === true;
   if (canTell) assert.deepEqual([result.errors, result.routes.map(({ name }) => name)], [[], ['esm.js#GET', 'odd.js']]);
   else assert.match(result.errors[0].message, /name the file \.mjs, or say "type": "module"/);

@@ -14,7 +14,13 @@ async function ready(options) {
 }
 
 test('serves, and ends with "drained" and 0', async () => {
-  const engine = await ready({ files: HELLO, routes: [['ANY', '/', 'h.js'], ['GET', '/fixed']] });
+  const engine = await ready({
+    files: HELLO,
+    routes: [
+      ['ANY', '/', 'h.js'],
+      ['GET', '/fixed'],
+    ],
+  });
   assert.equal((await request(engine.port, 'GET', '/')).text, 'hello');
   assert.equal((await request(engine.port, 'GET', '/fixed')).text, 'fixed');
   assert.equal((await request(engine.port, 'GET', '/none')).status, 404);
@@ -37,7 +43,10 @@ test('four workers all serve; each has its own modules and its own id', async ()
   assert.ok(seen.every((w) => w.started && w.count === 4 && w.generation === 1 && w.isolation === 'thread'));
   engine.tell({ type: 'workers' });
   const { workers } = await engine.message('workers');
-  assert.deepEqual(workers, [0, 1, 2, 3].map((id) => ({ id, state: 'ready', restarts: 0 })));
+  assert.deepEqual(
+    workers,
+    [0, 1, 2, 3].map((id) => ({ id, state: 'ready', restarts: 0 })),
+  );
   assert.deepEqual(await engine.stop(), { code: 0, signal: null });
 });
 
@@ -48,7 +57,8 @@ test('CommonJS, ESM and the Actix-JS interface resolve actix-js', async () => {
       'b.mjs': "import api from '@qunto/actix-js';\nexport default () => typeof api.Server;",
       'c.js': "const api = require('@qunto/actix-js');\nexports.show = () => typeof api.get;",
       'd.js': "module.exports = async () => (await import('actix-js')).sum(1, 2);",
-      'app.js': "const { get, Server } = require('actix-js');\nget('/code', (err, req) => req.sendText('from code'));\nnew Server({ host: 'x', port: 1 }).start();",
+      'app.js':
+        "const { get, Server } = require('actix-js');\nget('/code', (err, req) => req.sendText('from code'));\nnew Server({ host: 'x', port: 1 }).start();",
       'package/package.json': '{"type":"module"}',
       'package/e.js': "import { sum } from 'actix-js';\nexport function GET() { return `type module ${sum(1, 1)}`; }",
     },
@@ -62,7 +72,8 @@ test('CommonJS, ESM and the Actix-JS interface resolve actix-js', async () => {
     ],
   });
   const texts = {};
-  for (const name of ['a', 'b', 'c', 'd', 'e', 'code']) texts[name] = (await request(engine.port, 'GET', `/${name}`)).text;
+  for (const name of ['a', 'b', 'c', 'd', 'e', 'code'])
+    texts[name] = (await request(engine.port, 'GET', `/${name}`)).text;
   assert.deepEqual(texts, { a: 'esm 0', b: 'function', c: 'function', d: '3', e: 'type module 2', code: 'from code' });
   assert.equal((await request(engine.port, 'POST', '/e', '')).status, 405);
   assert.match(engine.err, /server\.listen/);
@@ -99,24 +110,52 @@ test('errors of the first worker fail the start, all in one run, each at its pla
     ],
   });
   const { errors } = await engine.message('failed');
-  assert.deepEqual(errors.map(({ at, message }) => `${at.line}: ${message}`), [
-    '10: cannot load throws.js: boom (throws.js:2:7)',
-    '11: cannot load missing.js: no such file',
-    '12: x.js has no export "shwo" (it exports show), did you mean "show"?',
-    '13: x.js: number is a number, not a function (it exports show)',
-    '14: x.js exports neither GET nor a default function (it exports show)',
-    "15: cannot load syntax.js: SyntaxError: Unexpected token ';' (syntax.js:1)",
-  ]);
+  assert.deepEqual(
+    errors.map(({ at, message }) => `${at.line}: ${message}`),
+    [
+      '10: cannot load throws.js: boom (throws.js:2:7)',
+      '11: cannot load missing.js: no such file',
+      '12: x.js has no export "shwo" (it exports show), did you mean "show"?',
+      '13: x.js: number is a number, not a function (it exports show)',
+      '14: x.js exports neither GET nor a default function (it exports show)',
+      "15: cannot load syntax.js: SyntaxError: Unexpected token ';' (syntax.js:1)",
+    ],
+  );
   assert.deepEqual(await engine.exited, { code: 1, signal: null });
 });
 
 test('a start that hangs, rejects or clashes fails with one message', async (t) => {
   const cases = [
-    ['hangs', "require('actix-js').onStart(() => new Promise(() => setInterval(() => 0, 1000))); module.exports = () => 1;", /not ready within timeouts.startup \(0.3 s\)/, { startup_us: 300_000 }],
-    ['rejects', "require('actix-js').onStart(async () => { throw new Error('no db'); }); module.exports = () => 1;", /an onStart hook failed: Error: no db/, {}],
-    ['clashes', "const a = require('actix-js'); a.get('/:x', () => 1); module.exports = () => 1;", /route GET \/:x is there twice/, {}],
-    ['spoils', "const a = require('actix-js'); a.get('/a:x', () => 1); a.get('/b/*c/d', () => 1); module.exports = () => 1;", /route \/b\/\*c\/d/, {}],
-    ['throws later', 'setTimeout(() => { throw new Error("late"); }); module.exports = () => 1; require("actix-js").onStart(() => new Promise((r) => setTimeout(r, 1000)));', /uncaught exception: Error: late/, {}],
+    [
+      'hangs',
+      "require('actix-js').onStart(() => new Promise(() => setInterval(() => 0, 1000))); module.exports = () => 1;",
+      /not ready within timeouts.startup \(0.3 s\)/,
+      { startup_us: 300_000 },
+    ],
+    [
+      'rejects',
+      "require('actix-js').onStart(async () => { throw new Error('no db'); }); module.exports = () => 1;",
+      /an onStart hook failed: Error: no db/,
+      {},
+    ],
+    [
+      'clashes',
+      "const a = require('actix-js'); a.get('/:x', () => 1); module.exports = () => 1;",
+      /route GET \/:x is there twice/,
+      {},
+    ],
+    [
+      'spoils',
+      "const a = require('actix-js'); a.get('/a:x', () => 1); a.get('/b/*c/d', () => 1); module.exports = () => 1;",
+      /route \/b\/\*c\/d/,
+      {},
+    ],
+    [
+      'throws later',
+      'setTimeout(() => { throw new Error("late"); }); module.exports = () => 1; require("actix-js").onStart(() => new Promise((r) => setTimeout(r, 1000)));',
+      /uncaught exception: Error: late/,
+      {},
+    ],
     ['exits', 'process.exit(3)', /ended while it started/, {}],
   ];
   for (const [name, source, expected, more] of cases) {
@@ -138,7 +177,11 @@ test('an uncaught exception drains the worker, which is replaced with the same i
     exports.who = () => ({ id: worker.id, born });
     exports.slow = async () => { await gate; return 'finished'; };
     exports.die = () => { setImmediate(() => { throw new Error('bang'); }); setTimeout(open, 100); return 'dying'; };`;
-  const routes = [['GET', '/', 'u.js#who'], ['GET', '/slow', 'u.js#slow'], ['GET', '/die', 'u.js#die']];
+  const routes = [
+    ['GET', '/', 'u.js#who'],
+    ['GET', '/slow', 'u.js#slow'],
+    ['GET', '/die', 'u.js#die'],
+  ];
   const engine = await ready({ files: { 'u.js': source }, routes });
   const before = JSON.parse((await request(engine.port, 'GET', '/')).text);
   const slow = new Client(engine.port).get('/slow');
@@ -160,7 +203,11 @@ test('a worker that exits, or runs out of memory, is replaced', async () => {
     exports.exit = () => process.exit(7);
     exports.hog = () => { const all = []; for (;;) all.push(new Array(1000).fill({}).map(() => ({}))); };
     exports.ok = () => 'ok';`;
-  const routes = [['GET', '/exit', 'x.js#exit'], ['GET', '/hog', 'x.js#hog'], ['GET', '/ok', 'x.js#ok']];
+  const routes = [
+    ['GET', '/exit', 'x.js#exit'],
+    ['GET', '/hog', 'x.js#hog'],
+    ['GET', '/ok', 'x.js#ok'],
+  ];
   const engine = await ready({ files: { 'x.js': source }, routes, heapMb: 32 });
   new Client(engine.port).get('/exit');
   await engine.message('event', (m) => m.kind === 'crash' && /exit code 7/.test(m.text));
@@ -188,7 +235,13 @@ test('a throw in process.nextTick is an uncaught exception; the batch is answere
   const source = `
     exports.tick = () => { process.nextTick(() => { throw new Error('ticked'); }); return 'answered'; };
     exports.ok = () => 'ok';`;
-  const engine = await ready({ files: { 't.js': source }, routes: [['GET', '/tick', 't.js#tick'], ['GET', '/ok', 't.js#ok']] });
+  const engine = await ready({
+    files: { 't.js': source },
+    routes: [
+      ['GET', '/tick', 't.js#tick'],
+      ['GET', '/ok', 't.js#ok'],
+    ],
+  });
   assert.equal((await request(engine.port, 'GET', '/tick')).text, 'answered');
   await engine.message('event', (m) => /ticked/.test(m.text));
   await engine.message('event', (m) => m.kind === 'restart');
@@ -219,7 +272,13 @@ test('stop waits for requests in progress, then runs onStop, latest first', asyn
 });
 
 test('lame duck still serves, with Connection: close', async () => {
-  const engine = await ready({ files: HELLO, routes: [['GET', '/', 'h.js'], ['GET', '/health', undefined, { kind: 'health', health: 'ready' }]] });
+  const engine = await ready({
+    files: HELLO,
+    routes: [
+      ['GET', '/', 'h.js'],
+      ['GET', '/health', undefined, { kind: 'health', health: 'ready' }],
+    ],
+  });
   assert.equal((await request(engine.port, 'GET', '/health')).status, 200);
   engine.tell({ type: 'lame_duck' });
   engine.tell({ type: 'workers' });

@@ -59,7 +59,8 @@ class Client {
     for (;;) {
       const response = this.#whole();
       if (response !== undefined) return response;
-      if (this.ended) throw new Error(`the connection ended within a response: ${this.bytes.toString('latin1').slice(0, 300)}`);
+      if (this.ended)
+        throw new Error(`the connection ended within a response: ${this.bytes.toString('latin1').slice(0, 300)}`);
       await new Promise((wake) => this.waiting.push(wake));
     }
   }
@@ -78,7 +79,10 @@ class Client {
     const at = this.bytes.indexOf('\r\n\r\n');
     if (at < 0) return undefined;
     const [first, ...lines] = this.bytes.toString('latin1', 0, at).split('\r\n');
-    const headers = lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 2)]);
+    const headers = lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 2),
+    ]);
     const length = Number(headers.find(([name]) => name === 'content-length')?.[1] ?? 0);
     if (this.bytes.length < at + 4 + length) return undefined;
     const body = this.bytes.subarray(at + 4, at + 4 + length);
@@ -104,7 +108,16 @@ async function request(port, method, target, body) {
 // ---- plain native worker on this thread
 
 function nativeRoute(method, pattern, more = {}) {
-  return { pattern, method, kind: 'handler', name: 'test', headers: '', timeout_us: 10_000_000, body_max: 1 << 20, ...more };
+  return {
+    pattern,
+    method,
+    kind: 'handler',
+    name: 'test',
+    headers: '',
+    timeout_us: 10_000_000,
+    body_max: 1 << 20,
+    ...more,
+  };
 }
 
 function engineOptions(more = {}) {
@@ -154,7 +167,16 @@ const UPLOADS = { dir: os.tmpdir(), keep: false, file: 1 << 20, files: 5, fields
 function planRoute(root, [method, pattern, target, more = {}], line) {
   const at = { file: 'actix.yaml', line, col: 3 };
   const [file, name] = (target ?? '').split('#');
-  const base = { pattern, method, name: target ?? 'fixed', headers: '', timeout_us: 10_000_000, body_max: 1 << 20, uploads: UPLOADS, at };
+  const base = {
+    pattern,
+    method,
+    name: target ?? 'fixed',
+    headers: '',
+    timeout_us: 10_000_000,
+    body_max: 1 << 20,
+    uploads: UPLOADS,
+    at,
+  };
   if (target === undefined) return { ...base, kind: 'fixed', status: 200, body: 'fixed', ...more };
   const route = { ...base, kind: 'handler', module: path.join(root, file), byExports: method === '*', ...more };
   if (name !== undefined) route.export = name;

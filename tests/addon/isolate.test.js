@@ -18,7 +18,18 @@ const ROUTES = ['plain', 'enter', 'look', 'run', 'tick'].map((name) => ['GET', `
 test('no store leaks from request to request', async () => {
   const engine = await startEngine({ files: { 's.js': SOURCE }, routes: ROUTES });
   await engine.message('ready');
-  const targets = ['/look', '/enter?secret1', '/look', '/run?mine', '/enter?secret2', '/tick', '/look', '/plain', '/run?other', '/look'];
+  const targets = [
+    '/look',
+    '/enter?secret1',
+    '/look',
+    '/run?mine',
+    '/enter?secret2',
+    '/tick',
+    '/look',
+    '/plain',
+    '/run?other',
+    '/look',
+  ];
   const expected = targets.map((target) => {
     const [name, query] = target.slice(1).split('?');
     if (name === 'plain') return 'plain';

@@ -104,7 +104,11 @@ for (const [name, end] of Object.entries(ends)) {
 
 test('exceptions that somebody handles leave the worker serving', async () => {
   await withThread({ survive: true }, async ({ worker, port }) => {
-    for (const [target, message] of [['/tick', 'out of nextTick'], ['/throw', 'out of dispatch'], ['/tick', 'out of nextTick']]) {
+    for (const [target, message] of [
+      ['/tick', 'out of nextTick'],
+      ['/throw', 'out of dispatch'],
+      ['/tick', 'out of nextTick'],
+    ]) {
       const heard = once(worker, 'message');
       const client = new Client(port).get(target);
       assert.deepEqual(await heard, [message]);

@@ -21,7 +21,23 @@ async function withServer(routes, handle, run, more) {
 test('every getter gives what was sent', async () => {
   const seen = {};
   const handle = (slot, gen, route) => {
-    for (const name of ['method', 'path', 'uri', 'query', 'queryPairs', 'headers', 'params', 'bodySize', 'bodyString', 'bodyBuffer', 'formPairs', 'multipart', 'requestId', 'remoteAddress', 'alive']) {
+    for (const name of [
+      'method',
+      'path',
+      'uri',
+      'query',
+      'queryPairs',
+      'headers',
+      'params',
+      'bodySize',
+      'bodyString',
+      'bodyBuffer',
+      'formPairs',
+      'multipart',
+      'requestId',
+      'remoteAddress',
+      'alive',
+    ]) {
       seen[name] = native[name](slot, gen);
     }
     seen.present = native.header(slot, gen, 'x-TWO');
@@ -35,7 +51,11 @@ test('every getter gives what was sent', async () => {
     assert.deepEqual(native.paramNames(2), ['id', 'rest']);
     assert.deepEqual(native.paramNames(1), []);
     assert.throws(() => native.paramNames(3), { code: 'ERR_OUT_OF_RANGE' });
-    const client = new Client(port).post('/u/a%2Fb%C3%A9/r/s?x=1&y=%zz&x=a+b&%ff=', 'b=1&c=%C3%A9', 'X-One: 1\r\nX-Two: \xe9\r\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\r\n');
+    const client = new Client(port).post(
+      '/u/a%2Fb%C3%A9/r/s?x=1&y=%zz&x=a+b&%ff=',
+      'b=1&c=%C3%A9',
+      'X-One: 1\r\nX-Two: \xe9\r\nContent-Type: application/x-www-form-urlencoded; charset=utf-8\r\n',
+    );
     assert.equal((await client.next()).status, 200);
     client.close();
   });
@@ -93,14 +113,32 @@ test('bodies of any bytes and sizes survive, both ways', async () => {
 });
 
 test('strings of any length and width arrive as UTF-8', async () => {
-  const texts = ['', 'a', 'é', '\u4e2d', '\u{1f600}', 'x'.repeat(2047), '\u4e2d'.repeat(2048), '\u4e2d'.repeat(2049), 'y'.repeat(8190), 'z'.repeat(8192), '\xe9'.repeat(50000), `${'q'.repeat(5000)}${'\u{1f600}'.repeat(5000)}`, 'lone \ud800 surrogate'];
-  const handle = (slot, gen) => native.send(slot, gen, 200, TEXT, texts[Number(native.query(slot, gen))], 'x-a: 1\r\nx-b: \xe9\r\n');
+  const texts = [
+    '',
+    'a',
+    'é',
+    '\u4e2d',
+    '\u{1f600}',
+    'x'.repeat(2047),
+    '\u4e2d'.repeat(2048),
+    '\u4e2d'.repeat(2049),
+    'y'.repeat(8190),
+    'z'.repeat(8192),
+    '\xe9'.repeat(50000),
+    `${'q'.repeat(5000)}${'\u{1f600}'.repeat(5000)}`,
+    'lone \ud800 surrogate',
+  ];
+  const handle = (slot, gen) =>
+    native.send(slot, gen, 200, TEXT, texts[Number(native.query(slot, gen))], 'x-a: 1\r\nx-b: \xe9\r\n');
   await withServer([nativeRoute('GET', '/')], handle, async ({ port }) => {
     const client = new Client(port);
     for (let i = 0; i < texts.length; i++) client.get(`/?${i}`);
     const got = await client.take(texts.length);
     got.forEach(({ text, headers }, i) => {
-      assert.equal(text, texts[i].replace(/[\ud800-\udfff](?![\udc00-\udfff])(?<![\ud800-\udbff][\udc00-\udfff])/g, '\ufffd'));
+      assert.equal(
+        text,
+        texts[i].replace(/[\ud800-\udfff](?![\udc00-\udfff])(?<![\ud800-\udbff][\udc00-\udfff])/g, '\ufffd'),
+      );
       assert.ok(headers.some(([name, value]) => name === 'x-b' && value === '\xe9'));
     });
     client.close();
@@ -114,13 +152,22 @@ test('pipelined requests are answered in order, however they were answered', asy
     const answer = () => native.send(slot, gen, 200, TEXT, n.padEnd(Number(n) % 3 === 0 ? 20000 : 1, '.'));
     if (Number(n) % 2 === 0) waiting.push(answer);
     else answer();
-    if (waiting.length === 20) setImmediate(() => waiting.splice(0).reverse().forEach((send) => send()));
+    if (waiting.length === 20)
+      setImmediate(() =>
+        waiting
+          .splice(0)
+          .reverse()
+          .forEach((send) => send()),
+      );
   };
   await withServer([nativeRoute('GET', '/')], handle, async ({ port }) => {
     const client = new Client(port);
     for (let i = 0; i < 40; i++) client.get(`/?${i}`);
     const got = await client.take(40);
-    assert.deepEqual(got.map(({ text }) => parseInt(text, 10)), Array.from({ length: 40 }, (_, i) => i));
+    assert.deepEqual(
+      got.map(({ text }) => parseInt(text, 10)),
+      Array.from({ length: 40 }, (_, i) => i),
+    );
     client.close();
   });
 });
@@ -152,11 +199,30 @@ test('a stale or invented handle touches nothing; late sends are counted', async
     assert.equal((await client.next()).text, 'once');
     await client.get('/').next();
     const [slot, gen] = handle;
-    for (const [s, g] of [[slot, gen], [slot, gen + 7], [4_000_000_000, 0]]) {
+    for (const [s, g] of [
+      [slot, gen],
+      [slot, gen + 7],
+      [4_000_000_000, 0],
+    ]) {
       assert.equal(native.send(s, g, 200, TEXT, 'stale'), false);
       assert.equal(native.fail(s, g, 500, 'stale'), false);
       assert.equal(native.alive(s, g), false);
-      for (const name of ['method', 'path', 'uri', 'query', 'queryPairs', 'formPairs', 'headers', 'params', 'bodySize', 'bodyString', 'bodyBuffer', 'multipart', 'requestId', 'remoteAddress']) {
+      for (const name of [
+        'method',
+        'path',
+        'uri',
+        'query',
+        'queryPairs',
+        'formPairs',
+        'headers',
+        'params',
+        'bodySize',
+        'bodyString',
+        'bodyBuffer',
+        'multipart',
+        'requestId',
+        'remoteAddress',
+      ]) {
         assert.equal(native[name](s, g), undefined, name);
       }
       assert.equal(native.header(s, g, 'host'), undefined);
@@ -172,31 +238,39 @@ test('a timeout and a client that leaves are told to whom they concern', async (
     handles.push([slot, gen]);
     native.watch(slot, gen);
   };
-  await withServer([nativeRoute('GET', '/slow', { timeout_us: 50_000 }), nativeRoute('GET', '/gone')], handle, async ({ port, events }) => {
-    const response = await request(port, 'GET', '/slow');
-    assert.equal(response.status, 504);
-    assert.deepEqual(events, [{ slot: handles[0][0], gen: handles[0][1], why: 0 }]);
-    assert.equal(native.send(...handles[0], 200, TEXT, 'late'), false);
-    const client = new Client(port).get('/gone');
-    while (handles.length < 2) await new Promise((resolve) => setImmediate(resolve));
-    client.close();
-    while (events.length < 2) await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(events[1], { slot: handles[1][0], gen: handles[1][1], why: 1 });
-    assert.equal(native.path(...handles[1]), '/gone');
-    assert.equal(native.send(...handles[1], 200, TEXT, 'to nowhere'), true);
-    assert.equal(native.send(...handles[1], 200, TEXT, 'again'), false);
-  });
+  await withServer(
+    [nativeRoute('GET', '/slow', { timeout_us: 50_000 }), nativeRoute('GET', '/gone')],
+    handle,
+    async ({ port, events }) => {
+      const response = await request(port, 'GET', '/slow');
+      assert.equal(response.status, 504);
+      assert.deepEqual(events, [{ slot: handles[0][0], gen: handles[0][1], why: 0 }]);
+      assert.equal(native.send(...handles[0], 200, TEXT, 'late'), false);
+      const client = new Client(port).get('/gone');
+      while (handles.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      client.close();
+      while (events.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(events[1], { slot: handles[1][0], gen: handles[1][1], why: 1 });
+      assert.equal(native.path(...handles[1]), '/gone');
+      assert.equal(native.send(...handles[1], 200, TEXT, 'to nowhere'), true);
+      assert.equal(native.send(...handles[1], 200, TEXT, 'again'), false);
+    },
+  );
 });
 
 test('a worker that is closed with unanswered requests, bodies and all, leaves nothing behind', async () => {
   for (let round = 0; round < 3; round++) {
     let entered = 0;
-    await withServer([nativeRoute('POST', '/')], () => entered++, async ({ port, engine }) => {
-      const clients = Array.from({ length: 4 }, () => new Client(port).post('/', 'x'.repeat(100_000)).post('/', 'y'));
-      while (entered < 8) await new Promise((resolve) => setImmediate(resolve));
-      assert.throws(() => native.engineFree(engine), { code: 'ERR_STATE' });
-      clients[0].close();
-    });
+    await withServer(
+      [nativeRoute('POST', '/')],
+      () => entered++,
+      async ({ port, engine }) => {
+        const clients = Array.from({ length: 4 }, () => new Client(port).post('/', 'x'.repeat(100_000)).post('/', 'y'));
+        while (entered < 8) await new Promise((resolve) => setImmediate(resolve));
+        assert.throws(() => native.engineFree(engine), { code: 'ERR_STATE' });
+        clients[0].close();
+      },
+    );
   }
 });
 
@@ -221,7 +295,10 @@ test('a batch ends when its slice is used up, and the rest comes in the next tur
     const client = new Client(port);
     client.send(Array.from({ length: 10 }, (_, i) => `GET /?${i} HTTP/1.1\r\nHost: t\r\n\r\n`).join(''));
     await client.take(10);
-    assert.deepEqual(turns, Array.from({ length: 10 }, (_, i) => String(i)));
+    assert.deepEqual(
+      turns,
+      Array.from({ length: 10 }, (_, i) => String(i)),
+    );
     assert.equal(batch[0], 1); // the last batch held what the slices before had left
     assert.ok(native.workerStats().batches >= 10);
     client.close();
@@ -230,11 +307,23 @@ test('a batch ends when its slice is used up, and the rest comes in the next tur
 
 test('checks of header lines and of patterns', () => {
   const verdicts = [
-    ['x-a', 'v', 0], ['', 'v', 1], ['a b', 'v', 1], ['a:', 'v', 1], ['\u0161', 'v', 1], ['a', '', 0], ['a', 'x\r\ny: z', 2],
-    ['a', '\0', 2], ['a', '\x7f', 2], ['a', 'tab\there', 0], ['a', '\xe9', 0], ['a', '\u4e0d', 2], ['a', 'v'.repeat(5000), 0],
+    ['x-a', 'v', 0],
+    ['', 'v', 1],
+    ['a b', 'v', 1],
+    ['a:', 'v', 1],
+    ['\u0161', 'v', 1],
+    ['a', '', 0],
+    ['a', 'x\r\ny: z', 2],
+    ['a', '\0', 2],
+    ['a', '\x7f', 2],
+    ['a', 'tab\there', 0],
+    ['a', '\xe9', 0],
+    ['a', '\u4e0d', 2],
+    ['a', 'v'.repeat(5000), 0],
     ['a', `${'v'.repeat(5000)}\n`, 2],
   ];
-  for (const [name, value, expected] of verdicts) assert.equal(native.checkHeader(name, value), expected, JSON.stringify([name, value.slice(0, 20)]));
+  for (const [name, value, expected] of verdicts)
+    assert.equal(native.checkHeader(name, value), expected, JSON.stringify([name, value.slice(0, 20)]));
   assert.throws(() => native.checkHeader('a', 1), TypeError);
   assert.equal(native.checkPattern('/a/:b/*c'), null);
   for (const bad of ['a', '', '/*a/b', '/:a/:a']) assert.equal(typeof native.checkPattern(bad), 'string', bad);
@@ -250,30 +339,69 @@ test('wrong options are TypeErrors that name the field', () => {
     [{ settings: { batch: 'x' } }, /settings\.batch must be a number/],
     [{ log: { output: 'off' } }, /log\.access must be a string/],
   ];
-  for (const [more, expected] of wrong) assert.throws(() => native.engineNew(engineOptions(more)), (err) => err instanceof TypeError && expected.test(err.message));
+  for (const [more, expected] of wrong)
+    assert.throws(
+      () => native.engineNew(engineOptions(more)),
+      (err) => err instanceof TypeError && expected.test(err.message),
+    );
   assert.throws(() => native.engineNew(engineOptions({ segmentFd: 999 })), { code: 'EBADF' });
-  assert.throws(() => native.engineNew(engineOptions({ log: { output: '/nonexistent/log', format: 'json', level: 2, access: 'off', accessFormat: 'text' } })), { code: 'ENOENT' });
+  assert.throws(
+    () =>
+      native.engineNew(
+        engineOptions({
+          log: { output: '/nonexistent/log', format: 'json', level: 2, access: 'off', accessFormat: 'text' },
+        }),
+      ),
+    { code: 'ENOENT' },
+  );
   assert.throws(() => native.engineFree(1), TypeError);
 
   const engine = native.engineNew(engineOptions());
-  const options = { engine, id: 0, settings: { batch: BATCH }, routes: [nativeRoute('GET', '/')], batch: new Uint32Array(8 + 3 * BATCH), dispatch: () => 0, gone: () => 0 };
+  const options = {
+    engine,
+    id: 0,
+    settings: { batch: BATCH },
+    routes: [nativeRoute('GET', '/')],
+    batch: new Uint32Array(8 + 3 * BATCH),
+    dispatch: () => 0,
+    gone: () => 0,
+  };
   const bad = [
     [{ engine: undefined }, /engine must be a bigint/],
     [{ id: 1 }, /id must be a whole number from 0 to 0/],
-    [{ routes: [nativeRoute('GET', '/'), { ...nativeRoute('GET', '/x'), method: 'FETCH' }] }, /routes\[1\]\.method must be GET or/],
+    [
+      { routes: [nativeRoute('GET', '/'), { ...nativeRoute('GET', '/x'), method: 'FETCH' }] },
+      /routes\[1\]\.method must be GET or/,
+    ],
     [{ routes: [{}] }, /routes\[0\]\.kind must be a string/],
     [{ batch: new Uint32Array(5) }, /batch must be a Uint32Array/],
     [{ batch: new Uint8Array(5000) }, /batch must be a Uint32Array/],
     [{ dispatch: 1 }, /dispatch must be a function/],
   ];
-  for (const [more, expected] of bad) assert.throws(() => native.workerNew({ ...options, ...more }), (err) => err instanceof TypeError && expected.test(err.message), String(expected));
+  for (const [more, expected] of bad)
+    assert.throws(
+      () => native.workerNew({ ...options, ...more }),
+      (err) => err instanceof TypeError && expected.test(err.message),
+      String(expected),
+    );
   native.engineFree(engine);
 });
 
 test('routes that clash, or differ from the first worker, are told by their index', async () => {
   const engine = native.engineNew(engineOptions());
-  const options = (routes) => ({ engine, id: 0, settings: { batch: BATCH }, routes, batch: new Uint32Array(8 + 3 * BATCH), dispatch: () => 0, gone: () => 0 });
-  assert.throws(() => native.workerNew(options([nativeRoute('GET', '/a'), nativeRoute('GET', '/:x'), nativeRoute('GET', '/:y')])), { code: 'ERR_ROUTE', index: 2 });
+  const options = (routes) => ({
+    engine,
+    id: 0,
+    settings: { batch: BATCH },
+    routes,
+    batch: new Uint32Array(8 + 3 * BATCH),
+    dispatch: () => 0,
+    gone: () => 0,
+  });
+  assert.throws(
+    () => native.workerNew(options([nativeRoute('GET', '/a'), nativeRoute('GET', '/:x'), nativeRoute('GET', '/:y')])),
+    { code: 'ERR_ROUTE', index: 2 },
+  );
   native.workerNew(options([nativeRoute('GET', '/a')]));
   assert.throws(() => native.workerNew(options([nativeRoute('GET', '/a')])), { code: 'ERR_STATE' });
   await new Promise((resolve) => native.workerClose(resolve));
@@ -292,7 +420,14 @@ test('calls without a worker throw, and wrong arguments do', async () => {
   assert.equal(native.path(1, 1), undefined);
   const problems = [];
   const handle = (slot, gen) => {
-    for (const args of [[99, 0], [200, 9], [200, 1, 5], [200, 1, {}], [200, 1, new Float64Array(2)], [200, 1, 'x', 5]]) {
+    for (const args of [
+      [99, 0],
+      [200, 9],
+      [200, 1, 5],
+      [200, 1, {}],
+      [200, 1, new Float64Array(2)],
+      [200, 1, 'x', 5],
+    ]) {
       try {
         native.send(slot, gen, ...args);
         problems.push(args);
@@ -310,14 +445,27 @@ test('calls without a worker throw, and wrong arguments do', async () => {
 });
 
 test('binding: a port in use, an unknown host, localhost on both families', async () => {
-  await withServer([nativeRoute('GET', '/')], (s, g) => native.send(s, g, 200, TEXT, 'x'), async ({ url, port }) => {
-    assert.equal(url, `http://127.0.0.1:${port}`);
-    assert.equal((await request(port, 'GET', '/')).text, 'x');
-  }, { host: 'localhost' });
+  await withServer(
+    [nativeRoute('GET', '/')],
+    (s, g) => native.send(s, g, 200, TEXT, 'x'),
+    async ({ url, port }) => {
+      assert.equal(url, `http://127.0.0.1:${port}`);
+      assert.equal((await request(port, 'GET', '/')).text, 'x');
+    },
+    { host: 'localhost' },
+  );
   const taken = require('node:net').createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => taken.once('listening', resolve));
   const engine = native.engineNew(engineOptions());
-  native.workerNew({ engine, id: 0, settings: { batch: BATCH }, routes: [], batch: new Uint32Array(8 + 3 * BATCH), dispatch: () => 0, gone: () => 0 });
+  native.workerNew({
+    engine,
+    id: 0,
+    settings: { batch: BATCH },
+    routes: [],
+    batch: new Uint32Array(8 + 3 * BATCH),
+    dispatch: () => 0,
+    gone: () => 0,
+  });
   assert.throws(() => native.workerBind('127.0.0.1', taken.address().port, 5), { code: 'EADDRINUSE' });
   assert.throws(() => native.workerBind('no.such.host.invalid', 0, 5), { code: 'ERR_LISTEN' });
   taken.close();
@@ -342,4 +490,45 @@ test('drain ends when the last connection has gone, and at once when there is no
     native.workerDrain(() => (done = true));
     assert.equal(done, true);
   });
+});
+
+test('log records are whole JSON lines, cut where they are too long; logs are reopened', () => {
+  const fs = require('node:fs');
+  const dir = fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'actix-log-'));
+  const output = path.join(dir, 'log');
+  const engine = native.engineNew(
+    engineOptions({ log: { output, format: 'json', level: 2, access: 'off', accessFormat: 'text' } }),
+  );
+  native.engineAttach(engine);
+  native.log(0, 'plain', ['key', 'value "quoted"', 'path', '/é\n']);
+  native.log(3, 'below the level');
+  native.log(1, 'm'.repeat(100_000), ['stack', '\u{1f600}\0\n'.repeat(20_000), 'late', 'x']);
+  native.log(1, '%s %n 100%', ['odd']);
+  fs.renameSync(output, `${output}.1`);
+  native.engineReopenLogs(engine);
+  native.log(2, 'new file');
+  const lines = fs
+    .readFileSync(`${output}.1`, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ level }) => level),
+    ['error', 'warn', 'warn'],
+  );
+  assert.deepEqual([lines[0].msg, lines[0].key, lines[0].path], ['plain', 'value "quoted"', '/é\n']);
+  assert.match(lines[1].msg, /^m{900}$/);
+  assert.match(lines[1].stack, /^(\u{1f600}\0\n){100,}/u);
+  assert.equal(lines[2].msg, '%s %n 100%');
+  assert.equal(JSON.parse(fs.readFileSync(output, 'utf8')).msg, 'new file');
+  for (const args of [[4, 'x'], ['x', 'x'], [0], [0, 5]]) assert.throws(() => native.log(...args), TypeError);
+  for (const args of [
+    [0, 'x'],
+    [3, 'x'],
+    [1, 5],
+    [1, new Float32Array(1)],
+  ])
+    assert.throws(() => native.writeRaw(...args), TypeError);
+  native.engineFree(engine);
+  fs.rmSync(dir, { recursive: true });
 });
