@@ -78,7 +78,9 @@ static void line_text(struct ax_buf *b, struct ax_request *r, ax_wall at, int64_
     struct ax_str path = ax_head_str(&r->head, r->head.path), method = method_of(r);
 
     ax_rfc3339(when, at);
-    ax_buf_addf(b, "%.19s access: %.*s ", when, (int)method.n, method.p);
+    ax_buf_addf(b, "%.19s access: ", when);
+    ax_buf_add_json(b, method);
+    ax_buf_addc(b, ' ');
     ax_buf_add_json(b, path);
     ax_buf_addf(b, " %u %.3fms %llu %s\n", r->status, (double)us / 1000, (unsigned long long)r->bytes_out,
                 ax_request_remote(r));
@@ -91,8 +93,10 @@ static void line_combined(struct ax_buf *b, struct ax_request *r, ax_wall at)
     struct ax_str method = method_of(r);
 
     ax_http_date(date, at.us / 1000000); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
-    ax_buf_addf(b, "%s - - [%.2s/%.3s/%.4s:%.8s +0000] \"%.*s ", ax_request_remote(r), date + 5, date + 8, date + 12,
-                date + 17, (int)method.n, method.p);
+    ax_buf_addf(b, "%s - - [%.2s/%.3s/%.4s:%.8s +0000] \"", ax_request_remote(r), date + 5, date + 8, date + 12,
+                date + 17);
+    ax_buf_add_json(b, method); /* of a refused request it may be anything */
+    ax_buf_addc(b, ' ');
     ax_buf_add_json(b, ax_head_str(&r->head, r->head.target));
     ax_buf_addf(b, " HTTP/1.%u\" %u %llu ", r->head.minor, r->status, (unsigned long long)r->bytes_out);
     struct ax_str referer = ax_head_field(&r->head, AX_STR("referer"));
@@ -103,13 +107,9 @@ static void line_combined(struct ax_buf *b, struct ax_request *r, ax_wall at)
     ax_buf_addc(b, '\n');
 }
 
-static void access_line(struct ax_request *r, ax_wall at, int64_t us)
+static void write_line(struct ax_buf *b, struct ax_request *r, ax_wall at, int64_t us)
 {
-    struct ax_worker *w = r->worker;
-    struct ax_buf *b = &w->line;
-    size_t before = b->n;
-
-    switch (w->set->access_format) {
+    switch (r->worker->set->access_format) {
     case 1:
         line_json(b, r, at, us);
         break;
@@ -119,10 +119,24 @@ static void access_line(struct ax_request *r, ax_wall at, int64_t us)
     default:
         line_text(b, r, at, us);
     }
-    if (b->failed) { /* more lines in one turn than the buffer holds: write, then try once more */
+}
+
+static void access_line(struct ax_request *r, ax_wall at, int64_t us)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_buf *b = &w->line;
+    size_t before = b->n;
+
+    write_line(b, r, at, us);
+    if (b->failed) { /* more lines in one turn than the buffer holds: write them, then try once more */
         b->n = before;
         b->failed = false;
         ax_account_flush(w);
+        write_line(b, r, at, us);
+    }
+    if (b->failed) {
+        ax_buf_clear(b);
+        ax_count_add(&w->count->dropped, 1);
     } else if (b->n > ACCESS_BUFFER / 2) {
         ax_account_flush(w);
     }

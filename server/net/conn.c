@@ -32,7 +32,7 @@ static void want(struct ax_conn *c)
         events |= UV_READABLE;
     if (c->blocked_out)
         events |= UV_WRITABLE;
-    if (!c->eof && !(events & UV_READABLE))
+    if (!c->eof && !c->hup && !(events & UV_READABLE))
         events |= UV_DISCONNECT; /* a paused reader still hears that the client has left */
     if (events == c->events)
         return;
@@ -65,6 +65,12 @@ void ax_conn_free(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
 
+    for (struct ax_conn **at = &w->dirty; AX_UNLIKELY(c->dirty) && *at; at = &(*at)->next_dirty) {
+        if (*at == c) { /* closed after the turn's last flush */
+            *at = c->next_dirty;
+            break;
+        }
+    }
     ax_buf_fini(&c->pending);
     c->magic = 0;
     ax_pool_put(&w->conn_pool, c);
@@ -148,18 +154,16 @@ static enum step read_later(struct ax_conn *c, struct input *in)
     return STEP_WAIT;
 }
 
-/* An empty line before a request line is skipped (RFC 9112, 2.2); true when more bytes are needed to tell. */
-static bool skip_empty_line(struct ax_conn *c, struct input *in)
+/* Empty lines before a request line are skipped (RFC 9112, 2.2); true when more bytes are needed to tell. */
+static bool skip_empty_lines(struct ax_conn *c, struct input *in)
 {
-    if (c->scan.lines || c->scan.at || in->p[0] != '\r')
+    if (c->scan.lines || c->scan.at)
         return false;
-    if (in->n < 2)
-        return true;
-    if (in->p[1] == '\n') {
+    while (in->n >= 2 && in->p[0] == '\r' && in->p[1] == '\n') {
         in->p += 2;
         in->n -= 2;
     }
-    return in->n == 0;
+    return in->n == 0 || (in->n == 1 && in->p[0] == '\r');
 }
 
 static bool may_read_on(const struct ax_conn *c)
@@ -179,7 +183,7 @@ static enum step read_head(struct ax_conn *c, struct input *in)
         c->state = AX_CONN_BLOCKED;
         return STEP_WAIT;
     }
-    if (AX_UNLIKELY(skip_empty_line(c, in)))
+    if (AX_UNLIKELY(skip_empty_lines(c, in)))
         return STEP_WAIT;
     switch (ax_head_scan(&c->scan, in->p, in->n, &limits, &len, &why)) {
     case AX_SCAN_MORE:
@@ -206,12 +210,15 @@ static enum step read_head(struct ax_conn *c, struct input *in)
 static void body_is_whole(struct ax_conn *c)
 {
     struct ax_request *r = c->reading;
+    bool last = c->last && !c->last->head.keep_alive; /* whose body this was, answered or not */
 
     c->reading = NULL;
     c->state = AX_CONN_IDLE;
     ax_deadline_stop(&c->timeout);
     if (r)
         ax_intake_whole(r);
+    if (AX_UNLIKELY(last))
+        ax_intake_last(c);
 }
 
 static enum step read_body(struct ax_conn *c, struct input *in)
@@ -295,20 +302,11 @@ void ax_conn_resume(struct ax_conn *c)
     c->pending = mine;
 }
 
-/* FIN.  Requests in progress may still be answered (a client may close one half), but whoever waits for the client
- * learns that it has probably gone. */
-static void on_eof(struct ax_conn *c)
+/* Whoever waits for the client learns that it has probably gone. */
+static void tell_gone(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
 
-    c->eof = true;
-    if (!c->first || c->state == AX_CONN_LINGER || c->state == AX_CONN_BODY) {
-        ax_conn_close(c, AX_CLOSE_CLIENT);
-        return;
-    }
-    if (c->state != AX_CONN_FINISHING)
-        c->close_why = AX_CLOSE_CLIENT;
-    c->state = AX_CONN_FINISHING;
     for (struct ax_request *r = c->turn, *next; r && c->state != AX_CONN_CLOSED; r = next) {
         next = r->next;
         if (r->state == AX_REQ_ENTERED && r->watched && w->dispatch.gone) {
@@ -318,6 +316,28 @@ static void on_eof(struct ax_conn *c)
     }
     if (c->state != AX_CONN_CLOSED)
         want(c);
+}
+
+/* FIN while input waits: it is read and answered when its turn comes, then comes on_eof. */
+static void on_half_closed(struct ax_conn *c)
+{
+    c->hup = true;
+    tell_gone(c);
+}
+
+/* FIN.  Requests in progress may still be answered (a client may close one half), but whoever waits for the client
+ * learns that it has probably gone. */
+static void on_eof(struct ax_conn *c)
+{
+    c->eof = true;
+    if (!c->first || c->state == AX_CONN_LINGER || c->state == AX_CONN_BODY) {
+        ax_conn_close(c, AX_CLOSE_CLIENT);
+        return;
+    }
+    if (c->state != AX_CONN_FINISHING)
+        c->close_why = AX_CLOSE_CLIENT;
+    c->state = AX_CONN_FINISHING;
+    tell_gone(c);
 }
 
 static void body_progress(struct ax_conn *c)
@@ -347,6 +367,8 @@ static void on_readable(struct ax_conn *c)
             body_progress(c);
         if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED))
             want(c);
+        else if (AX_UNLIKELY(w->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE)
+            ax_conn_dirty(c); /* it sent nothing but empty lines */
     } else if (n == 0) {
         on_eof(c);
     } else if (errno != EAGAIN) {
@@ -370,7 +392,7 @@ static void on_poll(uv_poll_t *h, int status, int events)
         ax_conn_flush(c);
     }
     if ((events & UV_DISCONNECT) && c->state != AX_CONN_CLOSED && !c->eof)
-        on_eof(c);
+        on_half_closed(c);
 }
 
 /* ---- output */
@@ -400,9 +422,11 @@ static void complete(struct ax_conn *c)
     }
 }
 
-/* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running. */
-static void choose_timeout(struct ax_conn *c)
+/* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running; that of
+ * timeouts.send starts anew only with progress, not when more is to be sent. */
+static void choose_timeout(struct ax_conn *c, bool progress)
 {
+    struct ax_worker *w = c->worker;
     enum ax_conn_timeout kind;
 
     if (c->blocked_out)
@@ -417,12 +441,19 @@ static void choose_timeout(struct ax_conn *c)
         ax_deadline_stop(&c->timeout);
         return;
     }
-    if (kind != c->timeout_kind || kind == AX_TO_KEEP_ALIVE || kind == AX_TO_SEND || ax_list_empty(&c->timeout.node))
+    bool anew = kind == AX_TO_KEEP_ALIVE || (kind == AX_TO_SEND && progress);
+    if (anew || kind != c->timeout_kind || ax_list_empty(&c->timeout.node))
         set_timeout(c, kind);
+    if (AX_UNLIKELY(w->accept_paused) && kind == AX_TO_KEEP_ALIVE)
+        ax_worker_accept_resume(w); /* an idle connection can make room */
 }
 
-static void after_output(struct ax_conn *c)
+static void after_output(struct ax_conn *c, bool progress)
 {
+    if (AX_UNLIKELY(c->worker->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE && !c->first) {
+        c->state = AX_CONN_FINISHING; /* its last answer was given before the drain began */
+        c->close_why = AX_CLOSE_STOP;
+    }
     if (AX_UNLIKELY(c->state == AX_CONN_FINISHING && !c->first && !c->out.bytes)) {
         finish(c);
         return;
@@ -431,7 +462,7 @@ static void after_output(struct ax_conn *c)
         ax_conn_resume(c);
     if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_LINGER)
         return;
-    choose_timeout(c);
+    choose_timeout(c, progress);
     want(c);
 }
 
@@ -439,6 +470,7 @@ void ax_conn_flush(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
     struct iovec v[WRITE_VECTORS];
+    bool progress = false;
 
     while (c->out.bytes && !c->blocked_out && c->state != AX_CONN_CLOSED) {
         struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)ax_out_vec(&c->out, v, WRITE_VECTORS)};
@@ -453,12 +485,13 @@ void ax_conn_flush(struct ax_conn *c)
         } else {
             ax_out_sent(&c->out, &w->block_pool, (size_t)n);
             c->sent += (uint64_t)n;
+            progress = true;
         }
     }
     if (c->state == AX_CONN_CLOSED)
         return;
     complete(c);
-    after_output(c);
+    after_output(c, progress);
 }
 
 /* ---- timeouts */
@@ -475,8 +508,7 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now)
         ax_intake_body_refused(c, 408, "the request body took too long", "timeouts.body");
         break;
     case AX_TO_KEEP_ALIVE:
-        if (c->pending.n == 0)
-            ax_conn_close(c, AX_CLOSE_KEEP_ALIVE);
+        ax_conn_close(c, AX_CLOSE_KEEP_ALIVE); /* also one that has sent the CR of an empty line */
         break;
     case AX_TO_SEND:
         ax_conn_close(c, AX_CLOSE_SEND_TIMEOUT);

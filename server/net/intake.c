@@ -21,6 +21,16 @@ static void stop_reading(struct ax_conn *c)
     ax_deadline_stop(&c->timeout);
 }
 
+/* A request that asked for `close` is whole: what comes behind it is not looked at (RFC 9112, 9.6). */
+void ax_intake_last(struct ax_conn *c)
+{
+    if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_FINISHING)
+        return;
+    c->state = AX_CONN_FINISHING;
+    c->close_why = AX_CLOSE_ANSWERED;
+    ax_deadline_stop(&c->timeout);
+}
+
 static struct ax_request *begin(struct ax_conn *c)
 {
     struct ax_request *r = ax_slot_get(c->worker);
@@ -206,6 +216,11 @@ static enum routed route(struct ax_request *r)
         reply_no_method(r, 0x7f);
         return ANSWERED;
     }
+    if (AX_UNLIKELY(path.n == 0)) { /* CONNECT: what follows may be meant for a tunnel */
+        r->head.keep_alive = false;
+        reply_no_method(r, 0x7f);
+        return ANSWERED;
+    }
     if (AX_UNLIKELY(!ax_path_ok(path))) {
         ax_reply_error(r, 400, "malformed path", NULL);
         return ANSWERED;
@@ -295,17 +310,26 @@ void ax_intake_head(struct ax_conn *c, const char *p, size_t n)
     r->bytes_in = n;
     if (AX_UNLIKELY(!copy_head(c, r, p, n)))
         return;
-    bool has_body = r->head.chunked || r->head.content_length > 0;
+    bool has_body = r->head.chunked || r->head.content_length > 0, keep_alive = r->head.keep_alive;
+    bool asks = has_body && r->head.expect_continue;
+    /* refused now, the client may or may not send the body it announced: the connection cannot go on */
+    r->head.keep_alive = keep_alive && !asks;
     bool waits = route(r) == ROUTED && admit(r);
-    if (!has_body) {
-        if (waits)
-            ax_intake_whole(r);
+    if (AX_UNLIKELY(c->state == AX_CONN_CLOSED))
+        return; /* no memory for the answer: r is gone */
+    if (waits)
+        r->head.keep_alive = keep_alive;
+    if (has_body) {
+        if (waits || !asks)
+            expect_body(r, !waits);
+        else
+            stop_reading(c);
         return;
     }
-    if (!waits && r->head.expect_continue)
-        stop_reading(c); /* the client may or may not send the body now: the connection cannot go on */
-    else
-        expect_body(r, !waits);
+    if (waits)
+        ax_intake_whole(r);
+    if (AX_UNLIKELY(!keep_alive))
+        ax_intake_last(c);
 }
 
 /* ---- body */
@@ -321,6 +345,15 @@ static bool keep_inline(struct ax_request *r, const char *p, size_t n)
     return true;
 }
 
+/* What a buffer of `cap` bytes will hold once it has room for n: as ax_buf_reserve grows it. */
+static size_t grown(size_t cap, size_t n, size_t max)
+{
+    cap = cap ? cap : 64;
+    while (cap < n)
+        cap += cap;
+    return cap < max ? cap : max;
+}
+
 /* Memory beyond the slot counts against limits.body_memory, in what the buffer really holds. */
 static bool keep_buffered(struct ax_request *r, const char *p, size_t n)
 {
@@ -330,7 +363,7 @@ static bool keep_buffered(struct ax_request *r, const char *p, size_t n)
         r->body_buf = AX_BUF_INIT((size_t)r->site_route->body_max);
     size_t cap = r->body_buf.cap;
     if (r->body_buf.n + n > cap) {
-        int64_t more = (int64_t)(r->body_buf.n + n > 2 * cap ? r->body_buf.n + n : 2 * cap) - (int64_t)cap;
+        int64_t more = (int64_t)(grown(cap, r->body_buf.n + n, r->body_buf.max) - cap);
         if (w->engine && !ax_engine_take_memory(w->engine, more))
             return false;
         r->body_memory += more;

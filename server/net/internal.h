@@ -38,7 +38,8 @@ struct ax_conn {
     uint8_t timeout_kind; /* enum ax_conn_timeout, while `timeout` is queued */
     uint8_t close_why;    /* enum ax_close */
     bool dirty;           /* in the worker's list of connections with output */
-    bool eof;             /* the client has sent FIN */
+    bool eof;             /* the client has sent FIN, and all before it was read */
+    bool hup;             /* the client has sent FIN; there may be input before it */
     bool blocked_out;     /* the socket took less than there was */
     int fd, events;       /* events: what uv_poll waits for now */
     struct ax_worker *worker;
@@ -131,6 +132,7 @@ struct ax_worker {
     unsigned ninbox, inbox_cap;
     bool inbox_closed;
     uint32_t load_conns, load_inflight, load_waiting; /* relaxed atomics, for the balancer */
+    int64_t load_idle;                  /* relaxed atomic: when its longest-idle connection ends; INT64_MAX = none */
     bool make_room;                     /* relaxed atomic: the accept thread asks for an idle connection's place */
 
     void (*drained)(void *);
@@ -164,6 +166,7 @@ void ax_conn_free(struct ax_conn *c);
 void ax_intake_head(struct ax_conn *c, const char *p, size_t n);
 void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why);
 void ax_intake_whole(struct ax_request *r);
+void ax_intake_last(struct ax_conn *c); /* no request is read any more */
 bool ax_intake_body(void *conn, const char *p, size_t n);
 void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text, const char *limit);
 

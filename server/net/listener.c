@@ -175,19 +175,23 @@ static void hand_over(struct ax_engine *e, int fd)
     }
 }
 
-/* At limits.connections: the worker with the most connections gives up its longest-idle one. */
+/* At limits.connections: the connection that is idle longest is given up, whoever has it. */
 static void make_room(struct ax_engine *e)
 {
-    struct ax_worker *most = NULL;
+    struct ax_worker *who = NULL;
+    int64_t first = INT64_MAX;
 
     pthread_mutex_lock(&e->lock);
     for (unsigned i = 0; i < e->max_workers; i++) {
         struct ax_worker *w = e->workers[i];
-        if (w && (!most || ax_worker_load(w).connections > ax_worker_load(most).connections))
-            most = w;
+        int64_t ends = w ? __atomic_load_n(&w->load_idle, __ATOMIC_RELAXED) : INT64_MAX;
+        if (ends < first) {
+            first = ends;
+            who = w;
+        }
     }
-    if (most)
-        ax_worker_make_room(most);
+    if (who)
+        ax_worker_make_room(who);
     pthread_mutex_unlock(&e->lock);
 }
 

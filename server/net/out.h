@@ -1,4 +1,4 @@
-/* net/out.h - bytes on their way out: a chain of blocks.  Small responses are appended to 16 KiB blocks from the worker's
+/* net/out.h - bytes on their way out: a chain of blocks.  Small responses are appended to 4 KiB blocks from the worker's
  * pool; large bodies are linked in by reference.  An empty chain owns nothing, so an idle connection costs no buffer.
  * Thread: the worker's own. */
 #ifndef AX_NET_OUT_H
@@ -11,7 +11,7 @@
 
 #include "base/pool.h"
 
-enum { AX_OUT_BLOCK = 16384 };
+enum { AX_OUT_BLOCK = 4096 };
 
 struct ax_chunk {
     struct ax_chunk *next;

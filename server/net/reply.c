@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "net/internal.h"
 
-enum { COPY_MAX = 32768, ID_LINE = 14 + 16 + 2 };
+enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_LINE = 14 + 16 + 2 };
 
 /* ---- who may answer, and how the connection goes on */
 
@@ -25,9 +25,8 @@ static bool must_close(const struct ax_request *r)
 
 static void leave_inflight(struct ax_request *r)
 {
-    if (r->state != AX_REQ_QUEUED && r->state != AX_REQ_ENTERED)
-        return;
-    ax_worker_inflight(r->worker, -1);
+    if (r->state == AX_REQ_QUEUED || r->state == AX_REQ_ENTERED)
+        ax_worker_inflight(r->worker, -1);
     if (r->inflight_taken)
         ax_engine_put_inflight(r->worker->engine);
     r->inflight_taken = false;
@@ -299,7 +298,7 @@ char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t 
     struct ax_response_head *h = &w->begun;
     size_t room;
 
-    if (AX_UNLIKELY(r->state == AX_REQ_ANSWERED || !r->conn || r->conn->eof || want > AX_OUT_BLOCK / 2))
+    if (AX_UNLIKELY(r->state == AX_REQ_ANSWERED || !r->conn || r->conn->eof || want > BEGIN_MAX))
         return NULL;
     r->close = must_close(r);
     head_of(r, reply, 0, h);

@@ -99,6 +99,8 @@ void ax_slot_put(struct ax_request *r)
     ax_out_clear(&r->held, &w->block_pool);
     ax_arena_reset(&r->arena);
     ax_buf_fini(&r->body_buf);
+    if (AX_UNLIKELY(r->inflight_taken)) /* it ended before its body was whole */
+        ax_engine_put_inflight(w->engine);
     if (AX_UNLIKELY(r->body_memory) && w->engine)
         ax_engine_put_memory(w->engine, r->body_memory);
     s->gen++;

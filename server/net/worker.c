@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { ACCEPTS_PER_TURN = 64, BLOCKS_WARM = 32, LINGER_US = 2000000 };
+enum { ACCEPTS_PER_TURN = 64, BLOCKS_WARM = 64, LINGER_US = 2000000, ACCEPT_RETRY_US = 20000 };
 
 /* ---- time */
 
@@ -54,7 +54,10 @@ static void arm(struct ax_worker *w, int64_t at_us)
     int64_t now = ax_mono_now().us;
     uv_update_time(w->loop);
     uv_timer_start(&w->timer, on_timer, at_us > now ? (uint64_t)(at_us - now + 999) / 1000 : 0, 0);
-    uv_unref((uv_handle_t *)&w->timer);
+    if (AX_UNLIKELY(w->accept_paused)) /* the one thing that a loop without connections may wait for */
+        uv_ref((uv_handle_t *)&w->timer);
+    else
+        uv_unref((uv_handle_t *)&w->timer);
 }
 
 void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q)
@@ -106,6 +109,7 @@ static void on_timer(uv_timer_t *h)
     ax_worker_now(w);
     w->timer_at = INT64_MAX;
     expire(w);
+    ax_worker_accept_resume(w); /* descriptors may have come free elsewhere */
     for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)
         ax_worker_arm(w, &w->conn_timeouts[i]);
     for (unsigned i = 0; i < w->nhandler_timeouts; i++)
@@ -282,6 +286,8 @@ static void on_prepare(uv_prepare_t *h)
     keep_awake(w); /* room in a connection may have let requests in */
     if (w->access)
         ax_account_flush(w);
+    struct ax_deadline *idle = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
+    __atomic_store_n(&w->load_idle, idle ? idle->at.us : INT64_MAX, __ATOMIC_RELAXED);
     w->fresh = false;
 }
 
@@ -353,11 +359,14 @@ static void on_listen(uv_poll_t *h, int status, int events)
             ax_conn_open(w, fd);
             continue;
         }
+        int err = errno;
         if (w->engine)
             ax_engine_put_connection(w->engine);
-        if (out_of_descriptors(errno) && !close_oldest_idle(w) && w->nconns)
-            pause_accept(w); /* until one of ours closes */
-        if (errno != EINTR && errno != ECONNABORTED)
+        if (out_of_descriptors(err) && !close_oldest_idle(w)) {
+            pause_accept(w); /* until one of ours closes, or for a moment */
+            arm(w, ax_worker_now(w).us + ACCEPT_RETRY_US);
+        }
+        if (err != EINTR && err != ECONNABORTED)
             return;
     }
 }
@@ -442,8 +451,10 @@ static void on_wake(uv_async_t *h)
     pthread_mutex_unlock(&w->inbox_lock);
     for (unsigned i = 0; i < n; i++)
         ax_worker_adopt(w, fds[i]);
-    __atomic_store_n(&w->load_waiting, 0, __ATOMIC_RELAXED);
     ax_free(fds);
+    pthread_mutex_lock(&w->inbox_lock);
+    __atomic_store_n(&w->load_waiting, w->ninbox, __ATOMIC_RELAXED); /* more may have come meanwhile */
+    pthread_mutex_unlock(&w->inbox_lock);
 }
 
 struct ax_load ax_worker_load(const struct ax_worker *w)
@@ -573,7 +584,7 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->log = o->log;
     w->access = o->access && o->access->fd >= 0 ? o->access : NULL;
     w->engine = o->engine;
-    w->timer_at = INT64_MAX;
+    w->timer_at = w->load_idle = INT64_MAX;
     w->inflight_share = o->engine ? ax_engine_inflight_share(o->engine)
                         : w->set->limit_inflight < 0 ? UINT32_MAX
                                                      : (unsigned)w->set->limit_inflight;
@@ -649,6 +660,14 @@ void ax_worker_lame_duck(struct ax_worker *w)
         w->phase = AX_WORKER_LAME_DUCK;
 }
 
+/* A request that the kernel holds already is in progress: it is read and answered. */
+static bool has_input(int fd)
+{
+    char c;
+
+    return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
 {
     if (w->phase >= AX_WORKER_DRAINING)
@@ -661,7 +680,7 @@ void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
     AX_LIST_EACH(it, &w->conns)
     {
         struct ax_conn *c = AX_LIST_ENTRY(it, struct ax_conn, all);
-        if (c->state == AX_CONN_IDLE && !c->first && !c->out.bytes)
+        if (c->state == AX_CONN_IDLE && !c->first && !c->out.bytes && !has_input(c->fd))
             ax_conn_close(c, AX_CLOSE_STOP);
     }
     check_drained(w);
