@@ -64,8 +64,9 @@ static void line_json(struct ax_buf *b, struct ax_request *r, ax_wall at, int64_
     add_text(b, method_of(r));
     ax_buf_adds(b, ",\"path\":");
     add_text(b, ax_head_str(&r->head, r->head.path));
-    ax_buf_addf(b, ",\"status\":%u,\"duration_ms\":%.3f,\"bytes_in\":%llu,\"bytes_out\":%llu,\"remote\":", r->status,
-                (double)us / 1000, (unsigned long long)r->bytes_in, (unsigned long long)r->bytes_out);
+    ax_buf_addf(
+        b, ",\"status\":%u,\"duration_ms\":%.3f,\"bytes_in\":%llu,\"bytes_out\":%llu,\"remote\":", r->status,
+        (double)us / 1000, (unsigned long long)r->bytes_in, (unsigned long long)r->bytes_out);
     add_text(b, ax_str(ax_request_remote(r)));
     ax_buf_addf(b, ",\"id\":\"%s\",\"worker\":%u,\"agent\":", ax_request_id(r), r->worker->id);
     add_text(b, ax_head_field(&r->head, AX_STR("user-agent")));
@@ -93,8 +94,8 @@ static void line_combined(struct ax_buf *b, struct ax_request *r, ax_wall at)
     struct ax_str method = method_of(r);
 
     ax_http_date(date, at.us / 1000000); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
-    ax_buf_addf(b, "%s - - [%.2s/%.3s/%.4s:%.8s +0000] \"", ax_request_remote(r), date + 5, date + 8, date + 12,
-                date + 17);
+    ax_buf_addf(b, "%s - - [%.2s/%.3s/%.4s:%.8s +0000] \"", ax_request_remote(r), date + 5, date + 8,
+                date + 12, date + 17);
     ax_buf_add_json(b, method); /* of a refused request it may be anything */
     ax_buf_addc(b, ' ');
     ax_buf_add_json(b, ax_head_str(&r->head, r->head.target));
@@ -167,8 +168,9 @@ void ax_account(struct ax_request *r, ax_mono sent_at)
     if (!r->conn && r->status == 0)
         ax_count_add(&w->count->aborted, 1);
     ax_count_add(&w->count->requests, 1);
-    ax_count_request(w->stat, r->route, r->status, r->bytes_in, r->bytes_out, (uint64_t)(queue > 0 ? queue : 0),
-                     (uint64_t)(handler > 0 ? handler : 0), (uint64_t)(send > 0 ? send : 0));
+    ax_count_request(w->stat, r->route, r->status, r->bytes_in, r->bytes_out,
+                     (uint64_t)(queue > 0 ? queue : 0), (uint64_t)(handler > 0 ? handler : 0),
+                     (uint64_t)(send > 0 ? send : 0));
     int64_t duration = sent_at.us - r->head_at.us;
     bool rec = wants_record(w, r, duration);
     if (AX_LIKELY(!rec && !w->access))

@@ -77,7 +77,8 @@ void ax_conn_free(struct ax_conn *c)
     ax_worker_conn_gone(w);
 }
 
-/* The client is gone for this request: one that was not handed over is over, one that was is still waited for. */
+/* The client is gone for this request: one that was not handed over is over, one that was is still waited
+ * for. */
 static void orphan(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
@@ -124,8 +125,9 @@ void ax_conn_close(struct ax_conn *c, enum ax_close why)
     ax_worker_accept_resume(w);
 }
 
-/* Everything is sent and nothing more will be: FIN, then wait for the client's.  A plain close would make the kernel
- * answer input that comes late with a reset, which can destroy the response on its way (RFC 9112, 9.6). */
+/* Everything is sent and nothing more will be: FIN, then wait for the client's.  A plain close would make the
+ * kernel answer input that comes late with a reset, which can destroy the response on its way (RFC
+ * 9112, 9.6). */
 static void finish(struct ax_conn *c)
 {
     if (c->eof || shutdown(c->fd, SHUT_WR) < 0) {
@@ -279,7 +281,8 @@ static void feed(struct ax_conn *c, const char *p, size_t n)
     ax_conn_resume(c);
 }
 
-/* Drives what is pending.  A batch may run inside and come back here: the buffer is moved out of reach meanwhile. */
+/* Drives what is pending.  A batch may run inside and come back here: the buffer is moved out of reach
+ * meanwhile. */
 void ax_conn_resume(struct ax_conn *c)
 {
     struct ax_buf mine = c->pending;
@@ -325,8 +328,8 @@ static void on_half_closed(struct ax_conn *c)
     tell_gone(c);
 }
 
-/* FIN.  Requests in progress may still be answered (a client may close one half), but whoever waits for the client
- * learns that it has probably gone. */
+/* FIN.  Requests in progress may still be answered (a client may close one half), but whoever waits for the
+ * client learns that it has probably gone. */
 static void on_eof(struct ax_conn *c)
 {
     c->eof = true;
@@ -422,8 +425,8 @@ static void complete(struct ax_conn *c)
     }
 }
 
-/* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running; that of
- * timeouts.send starts anew only with progress, not when more is to be sent. */
+/* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running;
+ * that of timeouts.send starts anew only with progress, not when more is to be sent. */
 static void choose_timeout(struct ax_conn *c, bool progress)
 {
     struct ax_worker *w = c->worker;

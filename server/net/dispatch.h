@@ -1,5 +1,6 @@
 /* net/dispatch.h - the seam between the core and whoever answers.
- * The addon fills it with JavaScript, the supervisor with C for its admin page, tests and fuzzers with a C stub. */
+ * The addon fills it with JavaScript, the supervisor with C for its admin page, tests and fuzzers with a C
+ * stub. */
 #ifndef AX_NET_DISPATCH_H
 #define AX_NET_DISPATCH_H
 
@@ -9,12 +10,13 @@ enum ax_gone { AX_GONE_TIMEOUT, AX_GONE_CLIENT };
 
 struct ax_dispatch {
     void *ctx;
-    /* Hands over requests that are whole.  Each one entered is answered now or later with net/reply.h.  Returns how many
-     * were entered, from the front (at least 1; the rest is handed over first in the next turn), or -1: whoever answers
-     * is dying, no request was entered beyond those whose state says so; the worker stops reading. */
+    /* Hands over requests that are whole.  Each one entered is answered now or later with net/reply.h.
+     * Returns how many were entered, from the front (at least 1; the rest is handed over first in the next
+     * turn), or -1: whoever answers is dying, no request was entered beyond those whose state says so; the
+     * worker stops reading. */
     int (*run)(void *ctx, struct ax_request *const *reqs, unsigned n);
-    /* A watched request is over before its answer: the client has gone (an answer is still waited for, to nowhere) or
-     * the server answered 504 (the handle is dead after this call).  NULL is fine. */
+    /* A watched request is over before its answer: the client has gone (an answer is still waited for, to
+     * nowhere) or the server answered 504 (the handle is dead after this call).  NULL is fine. */
     void (*gone)(void *ctx, struct ax_request *r, enum ax_gone why);
 };
 

@@ -1,5 +1,6 @@
-/* From bytes to a request that somebody answers: a whole head is copied into a slot, parsed and routed; a whole request
- * is answered here (404, 405, redirects, fixed responses, health) or queued for the dispatcher. */
+/* From bytes to a request that somebody answers: a whole head is copied into a slot, parsed and routed; a
+ * whole request is answered here (404, 405, redirects, fixed responses, health) or queued for the dispatcher.
+ */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -98,7 +99,8 @@ static void reply_health(struct ax_request *r, const struct ax_route *route)
     bool ready = w->phase == AX_WORKER_RUNNING && (!w->engine || ax_engine_ready(w->engine));
 
     if (route->health_live || ready)
-        ax_reply(r, &(struct ax_reply){.status = 200, .content = AX_CONTENT_JSON,
+        ax_reply(r, &(struct ax_reply){.status = 200,
+                                       .content = AX_CONTENT_JSON,
                                        .body = route->health_live ? AX_STR("{\"status\":\"live\"}")
                                                                   : AX_STR("{\"status\":\"ready\"}")});
     else
@@ -140,7 +142,9 @@ static void reply_no_method(struct ax_request *r, uint8_t allow)
     if (r->head.method == AX_OPTIONS)
         ax_reply(r, &(struct ax_reply){.status = 204, .headers = headers});
     else
-        ax_reply(r, &(struct ax_reply){.status = 405, .content = AX_CONTENT_JSON, .headers = headers,
+        ax_reply(r, &(struct ax_reply){.status = 405,
+                                       .content = AX_CONTENT_JSON,
+                                       .headers = headers,
                                        .body = AX_STR("{\"error\":\"Method Not Allowed\"}")});
 }
 
@@ -192,7 +196,8 @@ enum routed { ROUTED, ANSWERED };
 static enum routed route_other_slash(struct ax_request *r, struct ax_str path)
 {
     struct ax_match m;
-    struct ax_str other = r->worker->set->trailing_slash && path.n > 1 ? toggled(r, path) : (struct ax_str){0};
+    struct ax_str other =
+        r->worker->set->trailing_slash && path.n > 1 ? toggled(r, path) : (struct ax_str){0};
 
     if (!other.p || ax_router_match(r->worker->router, r->head.method, other, &m) != AX_FOUND) {
         ax_reply_error(r, 404, "Not Found", NULL);
@@ -380,7 +385,8 @@ bool ax_intake_body(void *conn, const char *p, size_t n)
     struct ax_request *r = c->reading;
 
     c->body_got += n;
-    if (!r || r->state == AX_REQ_ANSWERED) { /* drained, so that the connection can go on; within the same ceiling */
+    if (!r || r->state ==
+                  AX_REQ_ANSWERED) { /* drained, so that the connection can go on; within the same ceiling */
         c->reading = NULL;
         if (c->body_got <= (uint64_t)c->worker->set->limit_body)
             return true;

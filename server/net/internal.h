@@ -1,4 +1,5 @@
-/* net/internal.h - what the files of this folder share: the worker and the connection.  Nobody else includes it. */
+/* net/internal.h - what the files of this folder share: the worker and the connection.  Nobody else includes
+ * it. */
 #ifndef AX_NET_INTERNAL_H
 #define AX_NET_INTERNAL_H
 
@@ -30,7 +31,14 @@ enum ax_close {
 #undef CLOSE
     AX_CLOSES
 };
-enum ax_conn_timeout { AX_TO_HEADER, AX_TO_BODY, AX_TO_KEEP_ALIVE, AX_TO_SEND, AX_TO_LINGER, AX_CONN_TIMEOUTS };
+enum ax_conn_timeout {
+    AX_TO_HEADER,
+    AX_TO_BODY,
+    AX_TO_KEEP_ALIVE,
+    AX_TO_SEND,
+    AX_TO_LINGER,
+    AX_CONN_TIMEOUTS
+};
 
 struct ax_conn {
     uint32_t magic;
@@ -44,16 +52,16 @@ struct ax_conn {
     int fd, events;       /* events: what uv_poll waits for now */
     struct ax_worker *worker;
     uv_poll_t poll;
-    struct ax_list all;   /* worker->conns */
+    struct ax_list all; /* worker->conns */
     struct ax_deadline timeout;
     struct ax_conn *next_dirty;
     struct ax_request *first, *last; /* not completely sent yet, in order of arrival */
     struct ax_request *turn;         /* first of them without an answer */
-    struct ax_request *reading;      /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
+    struct ax_request *reading; /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
     unsigned nrequests;
     struct ax_scanner scan;
     struct ax_body_reader body;
-    uint64_t body_got;    /* of the body being read */
+    uint64_t body_got; /* of the body being read */
     ax_mono body_since;
     struct ax_buf pending; /* input that waits: part of a head, or pipelined requests */
     struct ax_out out;
@@ -69,7 +77,7 @@ struct ax_conn {
 struct ax_handle {
     uint32_t index, gen;
 };
-struct ax_slot { /* an index of the slot table */
+struct ax_slot {          /* an index of the slot table */
     struct ax_request *r; /* NULL = free */
     uint32_t gen, next_free;
 };
@@ -87,10 +95,10 @@ struct ax_worker {
     struct ax_log *log, *access;
     struct ax_engine *engine;
     enum ax_worker_phase phase;
-    bool dying;    /* dispatch.run said so: nothing is read or handed over any more */
-    bool running;  /* inside dispatch.run */
-    bool fresh;    /* `now` was read in this turn */
-    ax_mono now;   /* of this turn */
+    bool dying;         /* dispatch.run said so: nothing is read or handed over any more */
+    bool running;       /* inside dispatch.run */
+    bool fresh;         /* `now` was read in this turn */
+    ax_mono now;        /* of this turn */
     ax_mono entered_at; /* when the request that runs now was entered, as far as is known */
     ax_mono slice_end;
     time_t date_second;
@@ -101,12 +109,12 @@ struct ax_worker {
     uint32_t nslots, free_slot; /* free_slot: nslots = none */
     uint64_t next_id;
     char id_prefix[9];
-    unsigned inflight; /* whole requests without an answer */
+    unsigned inflight;       /* whole requests without an answer */
     unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
 
     struct ax_request **ready; /* whole requests for the dispatcher, in order */
     unsigned nready, ready_cap;
-    struct ax_handle *handed;  /* [set->batch]: what the running call was given */
+    struct ax_handle *handed; /* [set->batch]: what the running call was given */
 
     struct ax_list conns;
     unsigned nconns;
@@ -120,8 +128,8 @@ struct ax_worker {
     uv_timer_t timer;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_idle_t idle;   /* active while requests are left for the next turn: the loop must not sleep */
-    uv_async_t wake;  /* inbox */
+    uv_idle_t idle;  /* active while requests are left for the next turn: the loop must not sleep */
+    uv_async_t wake; /* inbox */
     uv_poll_t listen[AX_LISTEN_MAX];
     unsigned nlisten;
     bool accept_paused;
@@ -132,8 +140,8 @@ struct ax_worker {
     unsigned ninbox, inbox_cap;
     bool inbox_closed;
     uint32_t load_conns, load_inflight, load_waiting; /* relaxed atomics, for the balancer */
-    int64_t load_idle;                  /* relaxed atomic: when its longest-idle connection ends; INT64_MAX = none */
-    bool make_room;                     /* relaxed atomic: the accept thread asks for an idle connection's place */
+    int64_t load_idle; /* relaxed atomic: when its longest-idle connection ends; INT64_MAX = none */
+    bool make_room;    /* relaxed atomic: the accept thread asks for an idle connection's place */
 
     void (*drained)(void *);
     void *drained_ctx;
@@ -177,13 +185,28 @@ void ax_reply_turns(struct ax_conn *c); /* held responses whose turn has come */
 void ax_account(struct ax_request *r, ax_mono sent_at);
 void ax_account_flush(struct ax_worker *w);
 
-/* ---- worker.c */
+/* ---- timers.c */
+int ax_worker_init_timeouts(struct ax_worker *w, struct ax_err *reterr);
 void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q); /* q got a new deadline */
-void ax_worker_queue(struct ax_request *r);  /* for the next batch */
-void ax_worker_conn_gone(struct ax_worker *w);
+void ax_worker_arm_at(struct ax_worker *w, int64_t at_us); /* wakes the loop then, at the latest */
+void ax_worker_touch(struct ax_worker *w);                 /* `now` is of this turn */
 const char *ax_worker_date(struct ax_worker *w);
-void ax_worker_touch(struct ax_worker *w);   /* `now` is of this turn */
-void ax_worker_inflight(struct ax_worker *w, int delta);
+
+/* ---- batch.c */
+void ax_worker_queue(struct ax_request *r); /* for the next batch */
+bool ax_worker_grow_ready(struct ax_worker *w);
+void ax_worker_flush(struct ax_worker *w); /* every connection with output: one write each */
+void ax_worker_on_prepare(uv_prepare_t *h);
+void ax_worker_on_check(uv_check_t *h);
+void ax_request_leave(
+    struct ax_request *r); /* it is answered, or nobody waits any more: no longer in progress */
+void ax_request_over(struct ax_request *r); /* it ends without an answer: counted, its slot given back */
+
+/* ---- worker.c */
+void ax_worker_conn_gone(struct ax_worker *w);
+
+/* ---- accept.c */
+void ax_worker_on_wake(uv_async_t *h);
 void ax_worker_accept_resume(struct ax_worker *w);
 /* Any thread: asks for the place of the connection that is idle longest. */
 bool ax_worker_make_room(struct ax_worker *w);

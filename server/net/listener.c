@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -29,10 +29,10 @@ struct ax_engine {
     pthread_mutex_t lock;       /* guards workers, nready, thread_runs */
     struct ax_worker **workers; /* by id; NULL = not registered */
     unsigned nready;
-    unsigned next;              /* round robin */
+    unsigned next; /* round robin */
     bool thread_runs;
     pthread_t thread;
-    int wake;                   /* eventfd: the thread looks at accepting_stopped */
+    int wake; /* eventfd: the thread looks at accepting_stopped */
 };
 
 static int set_flags(int fd)
@@ -99,8 +99,8 @@ void ax_engine_put_connection(struct ax_engine *e)
     atomic_fetch_sub_explicit(&e->connections, 1, memory_order_relaxed);
 }
 
-/* Half of the ceiling is dealt out in equal shares, so that the usual request touches no shared cache line; the other
- * half is taken one by one by whoever needs more. */
+/* Half of the ceiling is dealt out in equal shares, so that the usual request touches no shared cache line;
+ * the other half is taken one by one by whoever needs more. */
 unsigned ax_engine_inflight_share(const struct ax_engine *e)
 {
     if (e->limit_inflight < 0)

@@ -22,7 +22,8 @@ static struct ax_chunk *block_new(struct ax_pool *blocks, size_t want)
 
     if (!c)
         return NULL;
-    *c = (struct ax_chunk){.data = (char *)(c + 1), .cap = pooled ? AX_OUT_BLOCK - sizeof *c : want, .pooled = pooled};
+    *c = (struct ax_chunk){
+        .data = (char *)(c + 1), .cap = pooled ? AX_OUT_BLOCK - sizeof *c : want, .pooled = pooled};
     return c;
 }
 

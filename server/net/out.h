@@ -1,6 +1,6 @@
-/* net/out.h - bytes on their way out: a chain of blocks.  Small responses are appended to 4 KiB blocks from the worker's
- * pool; large bodies are linked in by reference.  An empty chain owns nothing, so an idle connection costs no buffer.
- * Thread: the worker's own. */
+/* net/out.h - bytes on their way out: a chain of blocks.  Small responses are appended to 4 KiB blocks from
+ * the worker's pool; large bodies are linked in by reference.  An empty chain owns nothing, so an idle
+ * connection costs no buffer. Thread: the worker's own. */
 #ifndef AX_NET_OUT_H
 #define AX_NET_OUT_H
 
@@ -27,7 +27,8 @@ struct ax_out {
     size_t bytes; /* not sent yet */
 };
 
-/* Room for `want` bytes behind what is there, *ret_room says how many fit; NULL = out of memory.  Then _grow. */
+/* Room for `want` bytes behind what is there, *ret_room says how many fit; NULL = out of memory.  Then _grow.
+ */
 char *ax_out_room(struct ax_out *o, struct ax_pool *blocks, size_t want, size_t *ret_room);
 void ax_out_grow(struct ax_out *o, size_t n);
 /* Links bytes in without a copy; false = out of memory (release was not called). */

@@ -23,26 +23,14 @@ static bool must_close(const struct ax_request *r)
     return r->next == NULL; /* what was read ahead is still answered */
 }
 
-static void leave_inflight(struct ax_request *r)
-{
-    if (r->state == AX_REQ_QUEUED || r->state == AX_REQ_ENTERED)
-        ax_worker_inflight(r->worker, -1);
-    if (r->inflight_taken)
-        ax_engine_put_inflight(r->worker->engine);
-    r->inflight_taken = false;
-}
-
 /* The client has left: the answer goes nowhere. */
 static int to_nowhere(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
-    leave_inflight(r);
     ax_count_add(&w->count->late_sends, 1);
-    r->state = AX_REQ_ANSWERED;
     r->reply_at = w->now;
-    ax_account(r, w->now);
-    ax_slot_put(r);
+    ax_request_over(r);
     return 1;
 }
 
@@ -143,7 +131,8 @@ static bool has_no_body(unsigned status)
     return status == 204 || status == 304;
 }
 
-static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t length, struct ax_response_head *ret)
+static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t length,
+                    struct ax_response_head *ret)
 {
     *ret = (struct ax_response_head){
         .status = reply->status,
@@ -195,7 +184,7 @@ static void given(struct ax_request *r, unsigned status)
 {
     struct ax_worker *w = r->worker;
 
-    leave_inflight(r);
+    ax_request_leave(r);
     r->reply_at = ax_mono_now();
     w->now = r->reply_at;
     if (r->enter_at.us == 0)
@@ -317,7 +306,8 @@ int ax_reply_end(struct ax_request *r, size_t body_bytes)
     struct ax_worker *w = r->worker;
     struct ax_out *out = out_of(r);
     size_t room;
-    char *p = ax_out_room(out, &w->block_pool, w->begun_head_max + body_bytes, &room); /* the room of _begin */
+    char *p =
+        ax_out_room(out, &w->block_pool, w->begun_head_max + body_bytes, &room); /* the room of _begin */
 
     w->begun.length = body_bytes;
     size_t n = write_head(r, &w->begun, p);
@@ -356,7 +346,9 @@ int ax_reply_error(struct ax_request *r, unsigned status, const char *text, cons
         char *copy = ax_arena_alloc(&r->arena, s.n + 1);
         r->error = copy ? memcpy(copy, text, s.n + 1) : "error";
     }
-    int rc = ax_reply(r, &(struct ax_reply){.status = status, .content = AX_CONTENT_JSON, .headers = headers,
+    int rc = ax_reply(r, &(struct ax_reply){.status = status,
+                                            .content = AX_CONTENT_JSON,
+                                            .headers = headers,
                                             .body = b.failed ? (struct ax_str){0} : ax_buf_str(&b)});
     ax_buf_fini(&b);
     return rc;

@@ -1,6 +1,7 @@
-/* net/reply.h - answering a request.  Bytes are appended to the connection's output and leave with one write at the end
- * of the batch or of the loop turn; a response given before its turn (pipelining) waits in its slot.
- * Thread: the worker's own.  After a reply the request may be read until control returns to the loop. */
+/* net/reply.h - answering a request.  Bytes are appended to the connection's output and leave with one write
+ * at the end of the batch or of the loop turn; a response given before its turn (pipelining) waits in its
+ * slot. Thread: the worker's own.  After a reply the request may be read until control returns to the loop.
+ */
 #ifndef AX_NET_REPLY_H
 #define AX_NET_REPLY_H
 
@@ -12,22 +13,23 @@ struct ax_reply {
     enum ax_content content;
     struct ax_str headers; /* rendered and valid lines, or empty */
     struct ax_str body;    /* copied unless `release` is set */
-    /* Set: the body is not copied; release(owner) is called on the worker's thread when its bytes are out or lost. */
+    /* Set: the body is not copied; release(owner) is called on the worker's thread when its bytes are out or
+     * lost. */
     void (*release)(void *owner);
     void *owner;
 };
-/* 0; -AX_E_STATE when it is answered already; -AX_E_NOMEM (the connection is closed then).  When the client has gone
- * the reply goes nowhere and the slot is given back: 1. */
+/* 0; -AX_E_STATE when it is answered already; -AX_E_NOMEM (the connection is closed then).  When the client
+ * has gone the reply goes nowhere and the slot is given back: 1. */
 int ax_reply(struct ax_request *r, const struct ax_reply *reply);
 
-/* The same in two steps, so that an encoder can write straight into the output: _begin gives room for at least `want`
- * bytes of body (NULL: too large for this way or the state forbids it; use ax_reply), _end says how many were written.
- * Nothing of the worker may be called in between. */
+/* The same in two steps, so that an encoder can write straight into the output: _begin gives room for at
+ * least `want` bytes of body (NULL: too large for this way or the state forbids it; use ax_reply), _end says
+ * how many were written. Nothing of the worker may be called in between. */
 char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t want, size_t *ret_room);
 int ax_reply_end(struct ax_request *r, size_t body_bytes);
 
-/* An answer of the server itself: JSON {"error":text} with "path" for 404 and "limit" when given.  `allow` bits are for
- * 405; retry_after seconds go with 503, 0 = none. */
+/* An answer of the server itself: JSON {"error":text} with "path" for 404 and "limit" when given.  `allow`
+ * bits are for 405; retry_after seconds go with 503, 0 = none. */
 int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit);
 
 #endif

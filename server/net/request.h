@@ -1,7 +1,6 @@
 /* net/request.h - one request from its head to the last byte of its response: the slot.
- * Slots belong to a worker's pre-warmed table; whoever answers holds (index, generation), never a pointer, across
- * calls: ax_request_get tells whether the slot still is that request.
- * Thread: the worker's own. */
+ * Slots belong to a worker's pre-warmed table; whoever answers holds (index, generation), never a pointer,
+ * across calls: ax_request_get tells whether the slot still is that request. Thread: the worker's own. */
 #ifndef AX_NET_REQUEST_H
 #define AX_NET_REQUEST_H
 
@@ -32,22 +31,22 @@ enum { AX_REQ_INLINE = 1024 }; /* bytes of head, fields and small body that need
 struct ax_request {
     uint32_t index, gen; /* the handle: gen changes whenever the slot is given back */
     struct ax_worker *worker;
-    struct ax_conn *conn; /* NULL once the client has gone */
-    struct ax_request *next; /* on its connection, in order of arrival */
-    struct ax_deadline timeout; /* in the worker's queue of this handler timeout */
-    uint8_t state;       /* enum ax_request_state */
-    bool watched;        /* dispatch->gone is wanted */
-    bool continue_due;   /* 100 Continue is to be sent when its turn comes */
-    uint16_t status;     /* of the response; 0 until answered */
-    uint32_t route;      /* 0 = none */
-    const struct ax_route *site_route; /* BORROWED from the worker's site; NULL = none */
+    struct ax_conn *conn;                /* NULL once the client has gone */
+    struct ax_request *next;             /* on its connection, in order of arrival */
+    struct ax_deadline timeout;          /* in the worker's queue of this handler timeout */
+    uint8_t state;                       /* enum ax_request_state */
+    bool watched;                        /* dispatch->gone is wanted */
+    bool continue_due;                   /* 100 Continue is to be sent when its turn comes */
+    uint16_t status;                     /* of the response; 0 until answered */
+    uint32_t route;                      /* 0 = none */
+    const struct ax_route *site_route;   /* BORROWED from the worker's site; NULL = none */
     ax_mono head_at, enter_at, reply_at; /* 0 = not yet */
     uint64_t bytes_in, bytes_out;
-    uint64_t out_end;    /* position in the connection's output where its response ends */
+    uint64_t out_end; /* position in the connection's output where its response ends */
     struct ax_head head;
     unsigned nparams;
     struct ax_str params[AX_ROUTE_PARAMS_MAX]; /* slices of the head, still percent-encoded */
-    struct ax_str body;  /* whole when QUEUED; in the arena or in body_buf */
+    struct ax_str body;                        /* whole when QUEUED; in the arena or in body_buf */
     struct ax_buf body_buf;
     int64_t body_memory; /* bytes taken from limits.body_memory */
     bool inflight_taken; /* counted against limits.inflight of the engine */

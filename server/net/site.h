@@ -1,5 +1,6 @@
 /* net/site.h - what a worker serves: settings, routes and their router, frozen.
- * Built on one thread, frozen, then shared read-only; reference counted (atomic), so that generations can overlap. */
+ * Built on one thread, frozen, then shared read-only; reference counted (atomic), so that generations can
+ * overlap. */
 #ifndef AX_NET_SITE_H
 #define AX_NET_SITE_H
 

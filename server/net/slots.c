@@ -1,5 +1,5 @@
-/* The slot table: index -> request, with a generation that outlives the request's memory, so that a stale handle is
- * told from a live one for as long as the worker lives. */
+/* The slot table: index -> request, with a generation that outlives the request's memory, so that a stale
+ * handle is told from a live one for as long as the worker lives. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -80,7 +80,8 @@ struct ax_request *ax_slot_get(struct ax_worker *w)
     reset(r);
     /* beyond the inline bytes: the rest of a head and its fields, decoded texts, error texts */
     ax_arena_init(&r->arena, r->inline_bytes, sizeof r->inline_bytes,
-                  (size_t)w->set->limit_header * 4 + (size_t)w->set->limit_header_count * sizeof(struct ax_field) + 16384);
+                  (size_t)w->set->limit_header * 4 +
+                      (size_t)w->set->limit_header_count * sizeof(struct ax_field) + 16384);
     return r;
 }
 

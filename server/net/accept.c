@@ -1,0 +1,168 @@
+/* How connections come to a worker: from its own listening sockets, or through its inbox from the accept
+ * thread. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "net/internal.h"
+
+enum { ACCEPTS_PER_TURN = 64, ACCEPT_RETRY_US = 20000 };
+
+static bool close_oldest_idle(struct ax_worker *w)
+{
+    struct ax_deadline *d = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
+
+    if (!d)
+        return false;
+    ax_conn_close(AX_CONTAINER_OF(d, struct ax_conn, timeout), AX_CLOSE_MAKE_ROOM);
+    return true;
+}
+
+static bool may_accept(struct ax_worker *w)
+{
+    if (!w->engine)
+        return w->set->limit_connections < 0 || w->nconns < (uint64_t)w->set->limit_connections;
+    return ax_engine_take_connection(w->engine);
+}
+
+static void on_listen(uv_poll_t *h, int status, int events);
+
+static void pause_accept(struct ax_worker *w)
+{
+    w->accept_paused = true;
+    for (unsigned i = 0; i < w->nlisten; i++)
+        uv_poll_stop(&w->listen[i]);
+}
+
+void ax_worker_accept_resume(struct ax_worker *w)
+{
+    if (!w->accept_paused || w->phase > AX_WORKER_LAME_DUCK)
+        return;
+    w->accept_paused = false;
+    for (unsigned i = 0; i < w->nlisten; i++)
+        uv_poll_start(&w->listen[i], UV_READABLE, on_listen);
+}
+
+static bool out_of_descriptors(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+static void on_listen(uv_poll_t *h, int status, int events)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+    int listen_fd;
+
+    (void)events;
+    ax_worker_touch(w);
+    if (status < 0 || uv_fileno((uv_handle_t *)h, &listen_fd) != 0)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        if (!may_accept(w) && !(close_oldest_idle(w) && may_accept(w))) {
+            pause_accept(w);
+            return;
+        }
+        int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            ax_conn_open(w, fd);
+            continue;
+        }
+        int err = errno;
+        if (w->engine)
+            ax_engine_put_connection(w->engine);
+        if (out_of_descriptors(err) && !close_oldest_idle(w)) {
+            pause_accept(w); /* until one of ours closes, or for a moment */
+            ax_worker_arm_at(w, ax_worker_now(w).us + ACCEPT_RETRY_US);
+        }
+        if (err != EINTR && err != ECONNABORTED)
+            return;
+    }
+}
+
+int ax_worker_listen(struct ax_worker *w, int fd, struct ax_err *reterr)
+{
+    if (w->nlisten == AX_LISTEN_MAX)
+        return ax_fail(reterr, AX_E_LIMIT, "more than %d addresses", AX_LISTEN_MAX);
+    uv_poll_t *p = &w->listen[w->nlisten];
+    int rc = uv_poll_init(w->loop, p, fd);
+    if (rc != 0)
+        return ax_fail(reterr, AX_E_SYS, "cannot poll the listening socket: %s", uv_strerror(rc));
+    p->data = w;
+    w->nlisten++;
+    w->open_handles++;
+    uv_poll_start(p, UV_READABLE, on_listen);
+    return 0;
+}
+
+int ax_worker_adopt(struct ax_worker *w, int fd)
+{
+    if (w->phase == AX_WORKER_CLOSED) {
+        close(fd);
+        if (w->engine)
+            ax_engine_put_connection(w->engine);
+        return -AX_E_STATE;
+    }
+    return ax_conn_open(w, fd) ? 0 : -AX_E_NOMEM;
+}
+
+static bool inbox_push(struct ax_worker *w, int fd)
+{
+    if (w->inbox_closed)
+        return false;
+    if (w->ninbox == w->inbox_cap) {
+        unsigned cap = w->inbox_cap ? w->inbox_cap * 2 : 64;
+        int *v = ax_realloc(w->inbox, cap * sizeof *v);
+        if (!v)
+            return false;
+        w->inbox = v;
+        w->inbox_cap = cap;
+    }
+    w->inbox[w->ninbox++] = fd;
+    __atomic_store_n(&w->load_waiting, w->ninbox, __ATOMIC_RELAXED);
+    return true;
+}
+
+bool ax_worker_give(struct ax_worker *w, int fd)
+{
+    pthread_mutex_lock(&w->inbox_lock);
+    bool ok = inbox_push(w, fd);
+    if (ok)
+        uv_async_send(&w->wake);
+    pthread_mutex_unlock(&w->inbox_lock);
+    return ok;
+}
+
+bool ax_worker_make_room(struct ax_worker *w)
+{
+    pthread_mutex_lock(&w->inbox_lock);
+    bool ok = !w->inbox_closed;
+    if (ok) {
+        __atomic_store_n(&w->make_room, true, __ATOMIC_RELAXED);
+        uv_async_send(&w->wake);
+    }
+    pthread_mutex_unlock(&w->inbox_lock);
+    return ok;
+}
+
+void ax_worker_on_wake(uv_async_t *h)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+
+    ax_worker_touch(w);
+    if (__atomic_exchange_n(&w->make_room, false, __ATOMIC_RELAXED))
+        close_oldest_idle(w);
+    pthread_mutex_lock(&w->inbox_lock);
+    int *fds = w->inbox;
+    unsigned n = w->ninbox;
+    w->inbox = NULL;
+    w->ninbox = w->inbox_cap = 0;
+    pthread_mutex_unlock(&w->inbox_lock);
+    for (unsigned i = 0; i < n; i++)
+        ax_worker_adopt(w, fds[i]);
+    ax_free(fds);
+    pthread_mutex_lock(&w->inbox_lock);
+    __atomic_store_n(&w->load_waiting, w->ninbox, __ATOMIC_RELAXED); /* more may have come meanwhile */
+    pthread_mutex_unlock(&w->inbox_lock);
+}

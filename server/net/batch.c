@@ -1,0 +1,203 @@
+/* The turn of the loop: whole requests are collected, handed over in one call, and what was answered leaves
+ * with one write per connection. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "net/internal.h"
+
+/* ---- requests in progress */
+
+static void inflight(struct ax_worker *w, int delta)
+{
+    w->inflight += (unsigned)delta;
+    __atomic_store_n(&w->load_inflight, w->inflight, __ATOMIC_RELAXED);
+    ax_count_set(&w->count->inflight, w->inflight);
+}
+
+/* An unanswered request ends here: its client or its server is gone. */
+void ax_request_over(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    ax_request_leave(r);
+    ax_account(r, w->now);
+    ax_slot_put(r);
+}
+
+void ax_request_leave(struct ax_request *r)
+{
+    if (r->state != AX_REQ_QUEUED && r->state != AX_REQ_ENTERED)
+        return;
+    inflight(r->worker, -1);
+    if (r->inflight_taken)
+        ax_engine_put_inflight(r->worker->engine);
+    r->inflight_taken = false;
+}
+
+void ax_worker_flush(struct ax_worker *w)
+{
+    while (w->dirty) {
+        struct ax_conn *c = w->dirty;
+        w->dirty = c->next_dirty;
+        c->dirty = false;
+        if (AX_LIKELY(c->state != AX_CONN_CLOSED))
+            ax_conn_flush(c);
+    }
+}
+
+/* Requests whose client left while they waited are dropped from the front part that is handed over. */
+static unsigned without_orphans(struct ax_worker *w, unsigned n)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct ax_request *r = w->ready[i];
+        if (AX_LIKELY(r->conn != NULL)) {
+            w->ready[kept++] = r;
+            continue;
+        }
+        ax_request_over(r);
+    }
+    if (AX_UNLIKELY(kept < n)) {
+        memmove(&w->ready[kept], &w->ready[n], (w->nready - n) * sizeof *w->ready);
+        w->nready -= n - kept;
+    }
+    return kept;
+}
+
+static void start_timeout(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_deadline_queue *q = &w->handler_timeouts[r->site_route->timeout_index];
+
+    ax_deadline_start(q, &r->timeout, w->now);
+    ax_worker_arm(w, q);
+}
+
+/* After the call: what was entered and not answered is waited for.  Slots of answered requests may be gone
+ * already when their connection was closed inside the call, so only handles taken before are looked at. */
+static void await_entered(struct ax_worker *w, unsigned entered, ax_mono began)
+{
+    for (unsigned i = 0; i < entered; i++) {
+        const struct ax_handle *h = &w->handed[i];
+        struct ax_request *r = ax_request_get(w, h->index, h->gen);
+        if (!r || r->state != AX_REQ_ENTERED)
+            continue;
+        if (r->enter_at.us == 0)
+            r->enter_at = began;
+        start_timeout(r);
+    }
+}
+
+/* One call into the dispatcher; true when it wants no more in this turn. */
+static bool run_batch(struct ax_worker *w)
+{
+    unsigned max = (unsigned)w->set->batch;
+    unsigned n = without_orphans(w, w->nready < max ? w->nready : max);
+
+    if (n == 0)
+        return true;
+    for (unsigned i = 0; i < n; i++) {
+        w->ready[i]->state = AX_REQ_ENTERED;
+        w->handed[i] = (struct ax_handle){w->ready[i]->index, w->ready[i]->gen};
+    }
+    ax_mono began = ax_worker_now(w);
+    w->entered_at = began;
+    w->running = true;
+    int entered = w->dispatch.run(w->dispatch.ctx, w->ready, n);
+    w->running = false;
+    ax_count_add(&w->count->batches, 1);
+    ax_count_set(&w->count->pool_high, w->request_pool.high);
+    ax_count_set(&w->count->pool_dry, w->request_pool.dry + w->conn_pool.dry + w->block_pool.dry);
+    if (entered < 0) {
+        w->dying = true;
+        return true;
+    }
+    unsigned done = (unsigned)entered;
+    AX_ASSERT(done >= 1 && done <= n);
+    for (unsigned i = done; i < n; i++)
+        w->ready[i]->state = AX_REQ_QUEUED;
+    await_entered(w, done, began);
+    w->nready -= done;
+    if (w->nready)
+        memmove(w->ready, w->ready + done, w->nready * sizeof *w->ready);
+    return done < n || w->now.us >= w->slice_end.us;
+}
+
+static void stay_awake(uv_idle_t *h)
+{
+    (void)h; /* an active idle handle keeps the loop from sleeping; the work is done in `check` */
+}
+
+/* The loop must not sleep while requests wait for the next turn. */
+static void keep_awake(struct ax_worker *w)
+{
+    if (AX_UNLIKELY(w->nready && !w->dying))
+        uv_idle_start(&w->idle, stay_awake);
+    else if (AX_UNLIKELY(uv_is_active((uv_handle_t *)&w->idle)))
+        uv_idle_stop(&w->idle);
+}
+
+static void run_ready(struct ax_worker *w)
+{
+    if (w->nready && !w->dying && !w->running) {
+        w->slice_end.us = ax_mono_now().us + w->set->slice_us;
+        while (w->nready && !run_batch(w))
+            ;
+    }
+    ax_worker_flush(w);
+    keep_awake(w);
+}
+
+bool ax_worker_slice_over(struct ax_worker *w)
+{
+    w->entered_at = ax_worker_now(w);
+    return w->now.us >= w->slice_end.us;
+}
+
+bool ax_worker_grow_ready(struct ax_worker *w)
+{
+    unsigned cap = w->ready_cap ? w->ready_cap * 2 : 1024;
+    struct ax_request **v = ax_realloc(w->ready, cap * sizeof *v);
+
+    if (!v)
+        return false;
+    w->ready = v;
+    w->ready_cap = cap;
+    return true;
+}
+
+void ax_worker_queue(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    r->state = AX_REQ_QUEUED;
+    inflight(w, 1);
+    if (AX_UNLIKELY(w->nready == w->ready_cap) && !ax_worker_grow_ready(w)) {
+        ax_reply_error(r, 503, "out of memory", NULL);
+        return;
+    }
+    w->ready[w->nready++] = r;
+}
+/* ---- the turn */
+
+void ax_worker_on_prepare(uv_prepare_t *h)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+
+    ax_worker_flush(w); /* answers given from timers and promises leave before the loop sleeps */
+    keep_awake(w);      /* room in a connection may have let requests in */
+    if (w->access)
+        ax_account_flush(w);
+    struct ax_deadline *idle = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
+    __atomic_store_n(&w->load_idle, idle ? idle->at.us : INT64_MAX, __ATOMIC_RELAXED);
+    w->fresh = false;
+}
+
+void ax_worker_on_check(uv_check_t *h)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+
+    run_ready(w);
+}

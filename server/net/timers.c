@@ -1,0 +1,125 @@
+/* A worker's clock and its timeouts. */
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "net/internal.h"
+
+enum { LINGER_US = 2000000 };
+
+/* ---- time */
+
+void ax_worker_touch(struct ax_worker *w)
+{
+    if (w->fresh)
+        return;
+    w->fresh = true;
+    w->now = ax_mono_now();
+}
+
+ax_mono ax_worker_now(struct ax_worker *w)
+{
+    w->now = ax_mono_now();
+    return w->now;
+}
+
+/* The Date line's text, made at most once a second. */
+const char *ax_worker_date(struct ax_worker *w)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+    if (AX_UNLIKELY(ts.tv_sec != w->date_second)) {
+        w->date_second = ts.tv_sec;
+        ax_http_date(w->date, ts.tv_sec);
+    }
+    return w->date;
+}
+
+/* ---- timeouts: one libuv timer, armed for the queue that expires first */
+
+static void on_timer(uv_timer_t *h);
+
+void ax_worker_arm_at(struct ax_worker *w, int64_t at_us)
+{
+    if (at_us >= w->timer_at)
+        return;
+    w->timer_at = at_us;
+    int64_t now = ax_mono_now().us;
+    uv_update_time(w->loop);
+    uv_timer_start(&w->timer, on_timer, at_us > now ? (uint64_t)(at_us - now + 999) / 1000 : 0, 0);
+    if (AX_UNLIKELY(w->accept_paused)) /* the one thing that a loop without connections may wait for */
+        uv_ref((uv_handle_t *)&w->timer);
+    else
+        uv_unref((uv_handle_t *)&w->timer);
+}
+
+void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q)
+{
+    if (!ax_list_empty(&q->list))
+        ax_worker_arm_at(w, AX_LIST_ENTRY(q->list.next, struct ax_deadline, node)->at.us);
+}
+
+static void handler_timeout(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    const struct ax_handle h = {r->index, r->gen};
+
+    ax_deadline_stop(&r->timeout);
+    ax_count_add(&w->count->timeouts, 1);
+    if (r->watched && w->dispatch.gone)
+        w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_TIMEOUT);
+    if (ax_request_get(w, h.index, h.gen) != r || r->state != AX_REQ_ENTERED)
+        return; /* the one who watched has answered */
+    ax_slot_retire(r);
+    if (r->conn) {
+        ax_reply_error(r, 504, "the handler did not answer in time", "timeouts.handler");
+        return;
+    }
+    ax_request_over(r);
+}
+
+static void expire(struct ax_worker *w)
+{
+    struct ax_deadline *d;
+
+    for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)
+        while ((d = ax_deadline_first(&w->conn_timeouts[i])) && d->at.us <= w->now.us)
+            ax_conn_timeout(AX_CONTAINER_OF(d, struct ax_conn, timeout), w->now);
+    for (unsigned i = 0; i < w->nhandler_timeouts; i++)
+        while ((d = ax_deadline_first(&w->handler_timeouts[i])) && d->at.us <= w->now.us)
+            handler_timeout(AX_CONTAINER_OF(d, struct ax_request, timeout));
+}
+
+static void on_timer(uv_timer_t *h)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+
+    ax_worker_now(w);
+    w->timer_at = INT64_MAX;
+    expire(w);
+    ax_worker_accept_resume(w); /* descriptors may have come free elsewhere */
+    for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)
+        ax_worker_arm(w, &w->conn_timeouts[i]);
+    for (unsigned i = 0; i < w->nhandler_timeouts; i++)
+        ax_worker_arm(w, &w->handler_timeouts[i]);
+}
+
+int ax_worker_init_timeouts(struct ax_worker *w, struct ax_err *reterr)
+{
+    const struct ax_settings *s = w->set;
+    const int64_t conn_us[AX_CONN_TIMEOUTS] = {[AX_TO_HEADER] = s->timeout_header_us,
+                                               [AX_TO_BODY] = s->timeout_body_us,
+                                               [AX_TO_KEEP_ALIVE] = s->timeout_keep_alive_us,
+                                               [AX_TO_SEND] = s->timeout_send_us,
+                                               [AX_TO_LINGER] = LINGER_US};
+    const int64_t *handler_us;
+
+    for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)
+        ax_deadline_queue_init(&w->conn_timeouts[i], conn_us[i]);
+    w->nhandler_timeouts = ax_site_timeouts(w->site, &handler_us);
+    w->handler_timeouts = ax_calloc(w->nhandler_timeouts, sizeof *w->handler_timeouts);
+    if (!w->handler_timeouts)
+        return ax_fail(reterr, AX_E_NOMEM, "no memory for timeouts");
+    for (unsigned i = 0; i < w->nhandler_timeouts; i++)
+        ax_deadline_queue_init(&w->handler_timeouts[i], handler_us[i]);
+    return 0;
+}
