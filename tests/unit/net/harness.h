@@ -1,12 +1,15 @@
-/* A real worker on a loop of its own thread, with a C dispatcher instead of JavaScript; clients are real sockets.
- * Waits end by what happens on the socket; RECEIVE_S only bounds a broken test. */
+/* A real worker on a loop of its own thread, with a C dispatcher instead of JavaScript; clients are real
+ * sockets. Waits end by what happens on the socket; RECEIVE_S only bounds a broken test. */
 #ifndef AX_TESTS_NET_HARNESS_H
 #define AX_TESTS_NET_HARNESS_H
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -15,11 +18,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/alloc.h"
 #include "metrics/segment.h"
 #include "net/listener.h"
 #include "net/reply.h"
@@ -41,24 +47,29 @@ struct server {
     struct ax_wstat *stat;
     int listen_fd;
     unsigned port, id;
-    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE } cmd;
+    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE, CMD_LAME_DUCK, CMD_FAIL } cmd;
+    unsigned fail_at; /* for CMD_FAIL: which allocation of the loop thread from now on; 0 = none */
+    unsigned acks;    /* commands that were carried out; relaxed atomic */
     bool drained;
-    pthread_mutex_t lock; /* guards gone_* and batches */
-    unsigned gone_client, gone_timeout, batches, largest_batch;
-    struct { uint32_t index, gen; } later[1024];
+    pthread_mutex_t lock; /* guards the next ones */
+    unsigned gone_client, gone_timeout, batches, largest_batch, entered;
+    struct {
+        uint32_t index, gen;
+    } later[1024];
     unsigned nlater;
     unsigned enter_at_most; /* 0 = all: how many requests run() enters */
     struct ax_log log_access;
     char *big;
     unsigned released;
+    bool dying; /* run() says so instead of entering anything */
 };
 
-static void answer(struct ax_request *r, unsigned status, struct ax_str body)
+static inline void answer(struct ax_request *r, unsigned status, struct ax_str body)
 {
     ax_reply(r, &(struct ax_reply){.status = status, .content = AX_CONTENT_TEXT, .body = body});
 }
 
-static void on_later(uv_timer_t *t)
+static inline void on_later(uv_timer_t *t)
 {
     struct server *s = t->data;
 
@@ -70,13 +81,13 @@ static void on_later(uv_timer_t *t)
     }
 }
 
-static void release_big(void *owner)
+static inline void release_big(void *owner)
 {
     struct server *s = owner;
     s->released++;
 }
 
-static void enter(struct server *s, struct ax_request *r)
+static inline void enter(struct server *s, struct ax_request *r)
 {
     const char *what = r->site_route->name.p;
     struct ax_str name = r->site_route->name;
@@ -109,9 +120,16 @@ static void enter(struct server *s, struct ax_request *r)
         r->watched = true;
     } else if (ax_str_eq(name, AX_STR("nocontent"))) {
         answer(r, 204, AX_STR("not sent"));
+    } else if (ax_str_eq(name, AX_STR("notmodified"))) {
+        answer(r, 304, AX_STR("not sent"));
+    } else if (ax_str_eq(name, AX_STR("remote"))) {
+        answer(r, 200, ax_str(ax_request_remote(r)));
     } else if (ax_str_eq(name, AX_STR("big"))) {
-        ax_reply(r, &(struct ax_reply){.status = 200, .content = AX_CONTENT_BYTES, .body = {s->big, BIG},
-                                       .release = release_big, .owner = s});
+        ax_reply(r, &(struct ax_reply){.status = 200,
+                                       .content = AX_CONTENT_BYTES,
+                                       .body = {s->big, BIG},
+                                       .release = release_big,
+                                       .owner = s});
     } else if (ax_str_eq(name, AX_STR("copied"))) {
         ax_reply(r, &(struct ax_reply){.status = 200, .content = AX_CONTENT_BYTES, .body = {s->big, 300000}});
     } else {
@@ -119,22 +137,25 @@ static void enter(struct server *s, struct ax_request *r)
     }
 }
 
-static int stub_run(void *ctx, struct ax_request *const *reqs, unsigned n)
+static inline int stub_run(void *ctx, struct ax_request *const *reqs, unsigned n)
 {
     struct server *s = ctx;
     unsigned m = s->enter_at_most && s->enter_at_most < n ? s->enter_at_most : n;
 
     pthread_mutex_lock(&s->lock);
+    s->entered += s->dying ? 0 : m;
     s->batches++;
     if (n > s->largest_batch)
         s->largest_batch = n;
     pthread_mutex_unlock(&s->lock);
+    if (s->dying)
+        return -1;
     for (unsigned i = 0; i < m; i++)
         enter(s, reqs[i]);
     return (int)m;
 }
 
-static void stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
+static inline void stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
 {
     struct server *s = ctx;
 
@@ -147,7 +168,7 @@ static void stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
     pthread_mutex_unlock(&s->lock);
 }
 
-static void on_closed_all(void *ctx)
+static inline void on_closed_all(void *ctx)
 {
     struct server *s = ctx;
 
@@ -155,22 +176,27 @@ static void on_closed_all(void *ctx)
     uv_close((uv_handle_t *)&s->timer, NULL);
 }
 
-static void on_drained(void *ctx)
+static inline void on_drained(void *ctx)
 {
     struct server *s = ctx;
 
     s->drained = true;
-    if (s->engine)
-        ax_engine_unregister(s->engine, s->worker);
     ax_worker_close(s->worker, on_closed_all, s);
 }
 
-static void on_command(uv_async_t *h)
+static inline void on_command(uv_async_t *h)
 {
     struct server *s = h->data;
     int cmd = __atomic_load_n((int *)&s->cmd, __ATOMIC_ACQUIRE);
 
+    if (cmd == CMD_LAME_DUCK)
+        ax_worker_lame_duck(s->worker);
+    if (cmd == CMD_FAIL)
+        ax_fail_alloc_at(s->fail_at);
+    __atomic_fetch_add(&s->acks, 1, __ATOMIC_RELEASE);
     if (cmd == CMD_DRAIN) {
+        if (s->engine)
+            ax_engine_unregister(s->engine, s->worker);
         ax_worker_drain(s->worker, on_drained, s);
     } else if (cmd == CMD_CLOSE) {
         if (s->engine)
@@ -179,7 +205,7 @@ static void on_command(uv_async_t *h)
     }
 }
 
-static void *server_thread(void *arg)
+static inline void *server_thread(void *arg)
 {
     struct server *s = arg;
 
@@ -192,7 +218,8 @@ static void *server_thread(void *arg)
     return NULL;
 }
 
-static void add_route(struct server *s, enum ax_method m, const char *pattern, const char *name, struct ax_route more)
+static inline void add_route(struct server *s, enum ax_method m, const char *pattern, const char *name,
+                             struct ax_route more)
 {
     struct ax_err err = {0};
 
@@ -207,7 +234,7 @@ static void add_route(struct server *s, enum ax_method m, const char *pattern, c
         fail_msg("%s: %s", pattern, err.msg);
 }
 
-static int listen_socket(unsigned *ret_port)
+static inline int listen_socket(unsigned *ret_port)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
@@ -222,7 +249,7 @@ static int listen_socket(unsigned *ret_port)
 }
 
 /* Settings first (server_init), then server_start. */
-static void server_init(struct server *s)
+static inline void server_init(struct server *s)
 {
     memset(s, 0, sizeof *s);
     pthread_mutex_init(&s->lock, NULL);
@@ -237,7 +264,7 @@ static void server_init(struct server *s)
         s->big[i] = (char)('a' + i % 26);
 }
 
-static void server_site(struct server *s)
+static inline void server_site(struct server *s)
 {
     struct ax_err err = {0};
 
@@ -251,9 +278,14 @@ static void server_site(struct server *s)
     add_route(s, AX_GET, "/never", "never", (struct ax_route){.timeout_us = 30000});
     add_route(s, AX_GET, "/silent", "never", (struct ax_route){.timeout_us = -1});
     add_route(s, AX_GET, "/nocontent", "nocontent", (struct ax_route){0});
+    add_route(s, AX_GET, "/notmodified", "notmodified", (struct ax_route){0});
+    add_route(s, AX_GET, "/remote", "remote", (struct ax_route){0});
+    add_route(s, AX_ANY, "/any", "hello", (struct ax_route){0});
+    add_route(s, AX_GET, "/fails", "fails", (struct ax_route){0});
     add_route(s, AX_GET, "/big", "big", (struct ax_route){0});
     add_route(s, AX_GET, "/copied", "copied", (struct ax_route){0});
-    add_route(s, AX_GET, "/old", "redirect", (struct ax_route){.kind = AX_SITE_FIXED, .status = 308, .headers = AX_STR("Location: /\r\n")});
+    add_route(s, AX_GET, "/old", "redirect",
+              (struct ax_route){.kind = AX_SITE_FIXED, .status = 308, .headers = AX_STR("Location: /\r\n")});
     add_route(s, AX_GET, "/live", "health", (struct ax_route){.kind = AX_SITE_HEALTH, .health_live = true});
     add_route(s, AX_GET, "/ready", "health", (struct ax_route){.kind = AX_SITE_HEALTH});
     add_route(s, AX_POST, "/small", "echo", (struct ax_route){.body_max = 10});
@@ -264,7 +296,7 @@ static void server_site(struct server *s)
     s->stat = ax_segment_worker(s->segment, 0);
 }
 
-static void server_start(struct server *s)
+static inline void server_start(struct server *s)
 {
     struct ax_err err = {0};
 
@@ -273,8 +305,13 @@ static void server_start(struct server *s)
     uv_async_init(&s->loop, &s->command, on_command);
     uv_timer_init(&s->loop, &s->timer);
     s->command.data = s->timer.data = s;
-    struct ax_worker_options o = {.loop = &s->loop, .site = s->site, .dispatch = {s, stub_run, stub_gone},
-                                  .stat = s->stat, .access = &s->log_access, .engine = s->engine, .id = s->id};
+    struct ax_worker_options o = {.loop = &s->loop,
+                                  .site = s->site,
+                                  .dispatch = {s, stub_run, stub_gone},
+                                  .stat = s->stat,
+                                  .access = &s->log_access,
+                                  .engine = s->engine,
+                                  .id = s->id};
     if (ax_worker_new(&o, &s->worker, &err) < 0)
         fail_msg("%s", err.msg);
     if (!s->engine) {
@@ -285,15 +322,26 @@ static void server_start(struct server *s)
     assert_int_equal(pthread_create(&s->thread, NULL, server_thread, s), 0);
 }
 
-static void server_command(struct server *s, int cmd)
+/* Returns when the loop has carried it out. */
+static inline void server_command(struct server *s, int cmd)
 {
+    unsigned before = __atomic_load_n(&s->acks, __ATOMIC_ACQUIRE);
+
     __atomic_store_n((int *)&s->cmd, cmd, __ATOMIC_RELEASE);
     uv_async_send(&s->command);
+    while (__atomic_load_n(&s->acks, __ATOMIC_ACQUIRE) == before)
+        sched_yield();
 }
 
-static void server_join(struct server *s)
+/* The loop has ended: what it counted may be read, then server_free. */
+static inline void server_halt(struct server *s)
 {
+    server_command(s, CMD_CLOSE);
     pthread_join(s->thread, NULL);
+}
+
+static inline void server_free(struct server *s)
+{
     assert_int_equal(uv_loop_close(&s->loop), 0);
     ax_worker_free(s->worker);
     ax_segment_free(s->segment);
@@ -304,17 +352,44 @@ static void server_join(struct server *s)
     free(s->big);
 }
 
-static void server_stop(struct server *s)
+static inline void server_join(struct server *s)
 {
-    server_command(s, CMD_CLOSE);
-    server_join(s);
+    pthread_join(s->thread, NULL);
+    server_free(s);
+}
+
+static inline void server_stop(struct server *s)
+{
+    server_halt(s);
+    server_free(s);
+}
+
+static inline unsigned locked(struct server *s, const unsigned *counter)
+{
+    pthread_mutex_lock(&s->lock);
+    unsigned v = *counter;
+    pthread_mutex_unlock(&s->lock);
+    return v;
+}
+
+/* Until the worker has n connections: what a test can see of it only by looking again. */
+static inline void until_connections(struct server *s, uint32_t n)
+{
+    time_t end = time(NULL) + RECEIVE_S;
+
+    while (ax_worker_load(s->worker).connections != n) {
+        if (time(NULL) > end)
+            fail_msg("%u connections, not %u", ax_worker_load(s->worker).connections, n);
+        sched_yield();
+    }
 }
 
 /* ---- client */
 
-static int dial(unsigned port)
+static inline int dial(unsigned port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
     struct timeval t = {.tv_sec = RECEIVE_S};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -324,7 +399,34 @@ static int dial(unsigned port)
     return fd;
 }
 
-static void put(int fd, const char *p, size_t n)
+/* A connection that needs no address.  Its end is seen at once (POLLHUP), and until_read works on it. */
+static inline int pair_up(struct server *s)
+{
+    struct timeval t = {.tv_sec = RECEIVE_S};
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+    setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+    assert_true(ax_worker_give(s->worker, pair[1]));
+    return pair[0];
+}
+
+/* Until the server has read all that was sent (Unix sockets only). */
+static inline bool until_read(int fd)
+{
+    int left = 1;
+    time_t end = time(NULL) + RECEIVE_S;
+
+    while (ioctl(fd, SIOCOUTQ, &left) == 0 && left) {
+        if (time(NULL) > end)
+            return false;
+        sched_yield();
+    }
+    return true;
+}
+
+static inline void put(int fd, const char *p, size_t n)
 {
     while (n) {
         ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
@@ -334,13 +436,13 @@ static void put(int fd, const char *p, size_t n)
     }
 }
 
-static void puts_fd(int fd, const char *s)
+static inline void puts_fd(int fd, const char *s)
 {
     put(fd, s, strlen(s));
 }
 
-/* One response: head in `head` (NUL-terminated), body malloc'ed into *ret_body when wanted; returns the status, 0 at
- * end of file, -1 when nothing came in RECEIVE_S.  `head_only`: the answer to HEAD. */
+/* One response: head in `head` (NUL-terminated), body malloc'ed into *ret_body when wanted; returns the
+ * status, 0 at end of file, -1 when nothing came in RECEIVE_S.  `head_only`: the answer to HEAD. */
 struct response {
     char head[4096];
     char *body;
@@ -348,7 +450,7 @@ struct response {
     bool has_length;
 };
 
-static int receive(int fd, struct response *r, bool head_only)
+static inline int receive(int fd, struct response *r, bool head_only)
 {
     size_t n = 0;
 
@@ -375,7 +477,7 @@ static int receive(int fd, struct response *r, bool head_only)
     return (int)strtol(r->head + 9, NULL, 10);
 }
 
-static int status_of(int fd)
+static inline int status_of(int fd)
 {
     struct response r;
     int st = receive(fd, &r, false);
@@ -384,7 +486,7 @@ static int status_of(int fd)
     return st;
 }
 
-static void expect(int fd, int status, const char *body)
+static inline void expect(int fd, int status, const char *body)
 {
     struct response r;
 
@@ -396,7 +498,7 @@ static void expect(int fd, int status, const char *body)
 }
 
 /* The server closes (FIN or reset) without another byte. */
-static void expect_close(int fd)
+static inline void expect_close(int fd)
 {
     char c;
     ssize_t n = recv(fd, &c, 1, 0);
@@ -404,7 +506,7 @@ static void expect_close(int fd)
     assert_true(n == 0 || (n < 0 && errno == ECONNRESET));
 }
 
-static int ask(unsigned port, const char *request)
+static inline int ask(unsigned port, const char *request)
 {
     int fd = dial(port);
 

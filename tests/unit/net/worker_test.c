@@ -24,9 +24,12 @@ static void test_answers(void **state)
         {"OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n", 204, ""},
         {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 204, ""},
         {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"},
-        {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 200, "abcde"},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+         "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+         200, "abcde"},
         {"POST /echo HTTP/1.1\r\nHost: x\r\n\r\n", 200, ""},
-        {"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", 404, "{\"error\":\"Not Found\",\"path\":\"/missing\"}"},
+        {"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello", 404,
+         "{\"error\":\"Not Found\",\"path\":\"/missing\"}"},
         {GET("/"), 200, "Hello World"},
     };
     struct server s;
@@ -45,8 +48,9 @@ static void test_answers(void **state)
 
 static void test_split_at_every_byte(void **state)
 {
-    static const char two[] = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
-                              "GET /users/7 HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char two[] =
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        "GET /users/7 HTTP/1.1\r\nHost: x\r\n\r\n";
     struct server s;
 
     (void)state;
@@ -77,11 +81,9 @@ static void test_pipelining_in_order(void **state)
     server_start(&s);
     int fd = dial(s.port);
     for (int i = 0; i < 60; i++) { /* answers come late and backwards between immediate ones */
-        const char *path = i % 3 ? "/later/%d" : "/users/%d";
         n += (size_t)snprintf(all + n, sizeof all - n, "GET ");
         n += (size_t)snprintf(all + n, sizeof all - n, i % 3 ? "/later/%d" : "/users/%d", i);
         n += (size_t)snprintf(all + n, sizeof all - n, " HTTP/1.1\r\nHost: x\r\n\r\n");
-        (void)path;
     }
     put(fd, all, n);
     for (int i = 0; i < 60; i++) {
@@ -101,7 +103,8 @@ static void test_head_and_versions(void **state)
     server_init(&s);
     server_start(&s);
     int fd = dial(s.port);
-    puts_fd(fd, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /written HTTP/1.1\r\nHost: x\r\n\r\n" GET("/nocontent"));
+    puts_fd(fd,
+            "HEAD / HTTP/1.1\r\nHost: x\r\n\r\nHEAD /written HTTP/1.1\r\nHost: x\r\n\r\n" GET("/nocontent"));
     assert_int_equal(receive(fd, &r, true), 200);
     assert_int_equal(r.length, 11);
     assert_int_equal(receive(fd, &r, true), 200);
@@ -149,12 +152,9 @@ static void test_big_to_a_slow_reader(void **state)
         expect(fd, 200, "Hello World");
     }
     close(fd);
-    server_command(&s, CMD_CLOSE);
-    pthread_join(s.thread, NULL);
+    server_halt(&s);
     assert_int_equal(s.released, 2);
-    s.thread = 0;
-    assert_int_equal(pthread_create(&s.thread, NULL, server_thread, &s), 0); /* joined below; the loop is done */
-    server_join(&s);
+    server_free(&s);
 }
 
 static void test_limits(void **state)
@@ -165,16 +165,23 @@ static void test_limits(void **state)
         const char *limit;
     } t[] = {
         {"POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n01234567890", 413, "limits.body"},
-        {"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n", 413, "limits.body"},
-        {"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: x\r\n\r\n", 414, "limits.uri"},
+        {"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n0\r\n\r\n",
+         413, "limits.body"},
+        {"GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: "
+         "x\r\n\r\n",
+         414, "limits.uri"},
         {"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\nC: d\r\nE: f\r\nG: h\r\n\r\n", 431, "limits.header_count"},
-        {"GET / HTTP/1.1\r\nHost: x\r\nA: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r\n", 431, "limits.header"},
+        {"GET / HTTP/1.1\r\nHost: x\r\nA: "
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n\r"
+         "\n",
+         431, "limits.header"},
         {"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501, NULL},
         {"GET / HTTP/1.1\r\n\r\n", 400, NULL},
         {"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505, NULL},
         {"GET / HTTP/1.1\nHost: x\n\n", 400, NULL},
-        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, NULL},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+         400, NULL},
         {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400, NULL},
         {"POST /echo HTTP/1.1\r\nHost: x\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n", 417, NULL},
     };
@@ -419,8 +426,7 @@ static void test_counts(void **state)
     puts_fd(fd, GET("/nothing"));
     assert_int_equal(status_of(fd), 404);
     close(fd);
-    server_command(&s, CMD_CLOSE);
-    pthread_join(s.thread, NULL);
+    server_halt(&s);
     for (unsigned i = 0; i < ax_segment_series_count(s.segment, 0); i++) {
         ax_segment_read_series(s.segment, 0, i, &series);
         total += series.count;
@@ -432,8 +438,7 @@ static void test_counts(void **state)
     while (ax_segment_take_record(s.segment, 0, &rec))
         records++;
     assert_int_equal(records, 11);
-    assert_int_equal(pthread_create(&s.thread, NULL, server_thread, &s), 0);
-    server_join(&s);
+    server_free(&s);
 }
 
 int main(void)
