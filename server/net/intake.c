@@ -211,6 +211,31 @@ static enum routed route_other_slash(struct ax_request *r, struct ax_str path)
     return ROUTED;
 }
 
+/* What the cache does not know. */
+static enum routed route_anew(struct ax_request *r, struct ax_str path)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_match m;
+
+    if (AX_UNLIKELY(!ax_path_ok(path))) {
+        ax_reply_error(r, 400, "malformed path", NULL);
+        return ANSWERED;
+    }
+    switch (ax_router_match(w->router, r->head.method, path, &m)) {
+    case AX_FOUND:
+        take_match(r, &m);
+        if (w->route_cache)
+            ax_route_cache_put(w->route_cache, r->head.method, path, &m);
+        return ROUTED;
+    case AX_NO_METHOD:
+        reply_no_method(r, m.allow);
+        return ANSWERED;
+    case AX_NO_PATH:
+        break;
+    }
+    return route_other_slash(r, path);
+}
+
 static enum routed route(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
@@ -221,30 +246,15 @@ static enum routed route(struct ax_request *r)
         reply_no_method(r, 0x7f);
         return ANSWERED;
     }
-    if (AX_UNLIKELY(path.n == 0)) { /* CONNECT: what follows may be meant for a tunnel */
-        r->head.keep_alive = false;
-        reply_no_method(r, 0x7f);
-        return ANSWERED;
-    }
-    if (AX_UNLIKELY(!ax_path_ok(path))) {
-        ax_reply_error(r, 400, "malformed path", NULL);
-        return ANSWERED;
-    }
-    if (AX_UNLIKELY(r->head.method == AX_UNKNOWN_METHOD)) {
-        ax_reply_error(r, 501, "Not Implemented", NULL);
-        return ANSWERED;
-    }
-    switch (ax_router_match(w->router, r->head.method, path, &m)) {
-    case AX_FOUND:
+    if (!w->route_cache)
+        return route_anew(r, path);
+    if (ax_route_cache_get(w->route_cache, r->head.method, path, &m)) {
+        ax_count_add(&w->count->cache_hits, 1);
         take_match(r, &m);
         return ROUTED;
-    case AX_NO_METHOD:
-        reply_no_method(r, m.allow);
-        return ANSWERED;
-    case AX_NO_PATH:
-        break;
     }
-    return route_other_slash(r, path);
+    ax_count_add(&w->count->cache_misses, 1);
+    return route_anew(r, path);
 }
 
 /* ---- admission: what leaves before the body is read */

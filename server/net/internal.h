@@ -11,6 +11,7 @@
 #include "base/deadline.h"
 #include "base/pool.h"
 #include "http/body.h"
+#include "http/route_cache.h"
 #include "net/listener.h"
 #include "net/out.h"
 #include "net/reply.h"
@@ -89,6 +90,7 @@ struct ax_worker {
     struct ax_site *site;
     const struct ax_settings *set; /* BORROWED from site */
     const struct ax_router *router;
+    struct ax_route_cache *route_cache; /* OWNED; NULL = off */
     struct ax_dispatch dispatch;
     struct ax_wstat *stat;
     struct ax_counters *count;

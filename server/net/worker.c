@@ -94,12 +94,26 @@ static int init_handles(struct ax_worker *w, struct ax_err *reterr)
     return 0;
 }
 
-static void make_id_prefix(struct ax_worker *w)
+static uint64_t random_seed(void)
 {
-    uint32_t seed;
+    uint64_t seed;
 
     if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
-        seed = (uint32_t)ax_wall_now().us ^ (uint32_t)getpid();
+        seed = (uint64_t)ax_wall_now().us ^ (uint64_t)getpid() << 40;
+    return seed;
+}
+
+static int init_route_cache(struct ax_worker *w, struct ax_err *reterr)
+{
+    if (w->set->cache_routes <= 0)
+        return 0;
+    return ax_route_cache_new((unsigned)w->set->cache_routes, random_seed(), &w->route_cache, reterr);
+}
+
+static void make_id_prefix(struct ax_worker *w)
+{
+    uint32_t seed = (uint32_t)random_seed();
+
     snprintf(w->id_prefix, sizeof w->id_prefix, "%06x%02x", seed & 0xffffff, w->id & 0xff);
 }
 
@@ -132,9 +146,12 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     int rc = ax_worker_init_timeouts(w, reterr);
     if (rc < 0)
         goto fail;
-    rc = init_pools(w, reterr);
+    rc = init_route_cache(w, reterr);
     if (rc < 0)
         goto fail_timeouts;
+    rc = init_pools(w, reterr);
+    if (rc < 0)
+        goto fail_cache;
     rc = init_handles(w, reterr);
     if (rc < 0)
         goto fail_pools;
@@ -142,6 +159,8 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     return 0;
 fail_pools:
     fini_pools(w);
+fail_cache:
+    ax_route_cache_free(w->route_cache);
 fail_timeouts:
     ax_free(w->handler_timeouts);
 fail:
@@ -277,6 +296,7 @@ void ax_worker_free(struct ax_worker *w)
     AX_ASSERT(w->magic == AX_WORKER_MAGIC && w->phase == AX_WORKER_CLOSED && !w->open_handles);
     drop_requests(w);
     fini_pools(w);
+    ax_route_cache_free(w->route_cache);
     ax_free(w->handler_timeouts);
     ax_buf_fini(&w->line);
     pthread_mutex_destroy(&w->inbox_lock);
