@@ -64,7 +64,7 @@ UNIT_BIN   := $(if $(ONLY),$(filter $(patsubst %,$(O)/tests/%/%,$(ONLY)),$(TEST_
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo test unit unit-build bench lint lint-test format coverage install uninstall clean
+.PHONY: all help deps demo test unit unit-build bench lint lint-test format coverage install uninstall flags clean
 
 help: ## this list
 	@echo "Targets (BUILD=release|debug|asan|tsan|cover, CC=gcc|clang):"
@@ -101,7 +101,7 @@ all: $(O)/bin/actix $(O)/lib/actix/addon/actix.node $(O)/.assets ## build everyt
 
 # Other flags or another compiler: everything is compiled anew.
 FLAGS := $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) $(NODE_INC)
-ifneq ($(filter-out help deps demo test lint lint-test format coverage clean uninstall,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help deps demo test lint lint-test format coverage clean uninstall flags,$(or $(MAKECMDGOALS),all)),)
 $(shell mkdir -p $(O))
 ifneq ($(strip $(file <$(O)/.flags)),$(strip $(FLAGS)))
 $(file >$(O)/.flags,$(FLAGS))
@@ -183,6 +183,10 @@ install: all ## install under DESTDIR PREFIX (/usr/local)
 uninstall: ## remove what install put there
 	rm -f $(ROOT)/bin/actix
 	rm -rf $(ROOT)/lib/actix $(ROOT)/share/actix $(ROOT)/share/doc/actix
+
+# What clang-tidy compiles with.
+flags:
+	@echo $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -DNAPI_VERSION=8 $(addprefix -idirafter,$(NODE_INC)) -std=c11 $(filter -DAX%,$(OPT_$(BUILD)))
 
 clean: ## remove build/
 	rm -rf build
