@@ -68,7 +68,7 @@ int ax_cmd_unknown(const struct ax_cmd *const *cmds, const char *name, struct ax
     const char *names[NAMES_MAX];
     size_t n = 0;
 
-    for (; cmds[n] && n < NAMES_MAX; n++)
+    for (; n < NAMES_MAX && cmds[n]; n++)
         names[n] = cmds[n]->name;
     const char *near = ax_nearest(name, names, n);
     if (near)

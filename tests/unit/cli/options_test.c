@@ -49,8 +49,7 @@ static int split(char *store, const char *line, const char **argv)
 {
     int n = 0;
 
-    strncpy(store, line, 255);
-    store[255] = '\0';
+    snprintf(store, 256, "%s", line);
     for (char *p = store; *p;) {
         argv[n++] = p;
         p += strcspn(p, " ");
