@@ -246,6 +246,11 @@ static enum routed route(struct ax_request *r)
         reply_no_method(r, 0x7f);
         return ANSWERED;
     }
+    if (AX_UNLIKELY(path.n == 0)) { /* CONNECT: what follows may be meant for a tunnel */
+        r->head.keep_alive = false;
+        reply_no_method(r, 0x7f);
+        return ANSWERED;
+    }
     if (!w->route_cache)
         return route_anew(r, path);
     if (ax_route_cache_get(w->route_cache, r->head.method, path, &m)) {

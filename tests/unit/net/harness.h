@@ -296,7 +296,8 @@ static inline void server_site(struct server *s)
     s->stat = ax_segment_worker(s->segment, 0);
 }
 
-static inline void server_start(struct server *s)
+/* The worker, not running yet and without a listening socket. */
+static inline void server_prepare(struct server *s)
 {
     struct ax_err err = {0};
 
@@ -314,12 +315,24 @@ static inline void server_start(struct server *s)
                                   .id = s->id};
     if (ax_worker_new(&o, &s->worker, &err) < 0)
         fail_msg("%s", err.msg);
+}
+
+static inline void server_run(struct server *s)
+{
+    assert_int_equal(pthread_create(&s->thread, NULL, server_thread, s), 0);
+}
+
+static inline void server_start(struct server *s)
+{
+    struct ax_err err = {0};
+
+    server_prepare(s);
     if (!s->engine) {
         s->listen_fd = listen_socket(&s->port);
         if (ax_worker_listen(s->worker, s->listen_fd, &err) < 0)
             fail_msg("%s", err.msg);
     }
-    assert_int_equal(pthread_create(&s->thread, NULL, server_thread, s), 0);
+    server_run(s);
 }
 
 /* Returns when the loop has carried it out. */
