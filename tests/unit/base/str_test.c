@@ -153,7 +153,7 @@ static void test_nearest(void **state)
     } t[] = {
         {"serv", "serve"},    {"sevre", "serve"},
         {"SERVE", "serve"},   {"stat", "stats"},
-        {"stauts", "status"}, {"verison", "version"},
+        {"sttaus", "status"}, {"verison", "version"},
         {"nwe", "new"},       {"xyzzy", NULL},
         {"s", NULL},          {"", NULL},
         {"deploy", NULL},     {"a-word-that-is-much-longer-than-any-of-the-names-we-have", NULL},
