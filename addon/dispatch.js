@@ -1,6 +1,6 @@
 'use strict';
 // The one function that native code calls, once per batch of requests.
-const { Request, gone } = require('./request');
+const { Request, gone, OPEN } = require('./request');
 const { respond, failed } = require('./respond');
 const { sweep } = require('./uploads');
 const isolate = require('./isolate');
@@ -28,7 +28,7 @@ function makeDispatch(native, batch, routes) {
     } catch (err) {
       failed(req, err);
     }
-    if (!req._sent) native.tick();
+    if (req._sent === OPEN) native.tick();
   }
 
   return function dispatch() {

@@ -23,9 +23,6 @@ const requestEnded = (what) =>
 const invalidChar = (what, name) =>
   coded(TypeError, 'ERR_INVALID_CHAR', `invalid character in ${what} of header ${JSON.stringify(name)}`);
 
-const headerReserved = (name) =>
-  coded(Error, 'ERR_HEADER_RESERVED', `header ${name} belongs to the server, which sets it by itself; leave it out`);
-
 const invalidArgument = (message) => coded(TypeError, 'ERR_INVALID_ARG_TYPE', message);
 
 const notSupported = (what) => coded(Error, 'ERR_NOT_SUPPORTED', `${what} is not supported yet`);
@@ -63,7 +60,6 @@ module.exports = {
   responseSent,
   requestEnded,
   invalidChar,
-  headerReserved,
   invalidArgument,
   notSupported,
   invalidRoute,

@@ -1,6 +1,6 @@
 'use strict';
 // Header fields: of a request as node:http shows them, of a response as checked and rendered lines.
-const { invalidChar, headerReserved, invalidArgument } = require('./errors');
+const { invalidChar, invalidArgument } = require('./errors');
 
 // Of these a second one is dropped, as node:http documents under message.headers; set-cookie is a list, cookies are
 // joined with "; ", everything else with ", " (RFC 9110, 5.2).
@@ -109,21 +109,17 @@ class ResponseHeaders {
     this.typed = false;
   }
 
+  /** What belongs to the server is left to it: programs that count their bytes themselves run unchanged. */
   add(name, value) {
     if (typeof name !== 'string' || !TOKEN.test(name)) throw invalidChar('the name', String(name));
     const text = textOf(name, value);
     const lower = name.toLowerCase();
-    if (RESERVED.has(lower)) throw headerReserved(lower);
+    if (RESERVED.has(lower)) return;
     if (lower === 'content-type') this.typed = true;
     const line = `${name}: ${text}\r\n`;
     const at = SINGLE.has(lower) ? this.find(lower) : -1;
     if (at < 0) this.lines.push(lower, line);
     else this.lines[at + 1] = line;
-  }
-
-  /** Fields of a Response: what belongs to the server is left to it, silently. */
-  adopt(name, value) {
-    if (!RESERVED.has(name.toLowerCase())) this.add(name, value);
   }
 
   find(lower) {

@@ -109,8 +109,8 @@ declare class Request {
   /** `false` after sending, or when it is no integer from 200 to 999. */
   setStatusCode(status: number): boolean;
   /**
-   * Appends; takes the place of a single-valued field such as `content-type`.  Throws `ERR_INVALID_CHAR`, and
-   * `ERR_HEADER_RESERVED` for `content-length`, `transfer-encoding`, `connection` and `date`, which the server sets.
+   * Appends; takes the place of a single-valued field such as `content-type`.  Throws `ERR_INVALID_CHAR`.
+   * `content-length`, `transfer-encoding`, `connection` and `date` belong to the server and are left out.
    */
   addHeader(key: string, value: string | number | boolean): void;
   /** `text/plain; charset=utf-8` */
@@ -182,7 +182,7 @@ export interface HttpError extends Error {
 /** Awaited before this worker takes its first request, within `timeouts.startup`; a rejection fails the start. */
 export declare function onStart(fn: () => unknown): void;
 /** Runs after this worker's last request, the latest registered first. */
-export declare function onStop(fn: (why: { reason: 'stop' | 'reload' }) => unknown): void;
+export declare function onStop(fn: (why: { reason: 'stop' | 'reload' | 'crash' }) => unknown): void;
 
 /** Which worker this is.  Each has its own instance of every module; a replacement keeps the id. */
 export declare const worker: {

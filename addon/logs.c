@@ -166,17 +166,8 @@ fail:
 
 /* ---- what JavaScript prints */
 
-static size_t write_lines(struct ax_bridge *b, int fd, const char *p, size_t n)
-{
-    size_t done = ax_log_raw(fd, p, n);
-
-    if (done < n && b->life == AX_BRIDGE_RUNNING)
-        ax_count_add(&ax_worker_counters(b->worker)->dropped, 1);
-    return done;
-}
-
 /* False when v is no string. */
-static bool write_text(napi_env env, struct ax_bridge *b, int fd, napi_value v, size_t *ret)
+static bool write_text(napi_env env, int fd, napi_value v, size_t *ret)
 {
     char stack[4096], *p = stack;
     size_t n;
@@ -185,7 +176,7 @@ static bool write_text(napi_env env, struct ax_bridge *b, int fd, napi_value v, 
     if (n >= sizeof stack && !(p = ax_malloc(n + 1)))
         goto fail;
     napi_get_value_string_utf8(env, v, p, n + 1, &n);
-    *ret = write_lines(b, fd, p, n);
+    *ret = ax_log_raw(fd, p, n);
     if (p != stack)
         ax_free(p);
     return true;
@@ -199,23 +190,40 @@ napi_value ax_js_writeRaw(napi_env env, napi_callback_info info)
     napi_value argv[2], ret;
     napi_typedarray_type type;
     int32_t fd;
-    void *data, *bytes;
+    void *bytes;
 
-    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, argv, NULL, &data));
-    struct ax_bridge *b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, argv, NULL, NULL));
     AX_NAPI_TRY(napi_get_value_int32(env, argv[0], &fd));
     if (fd != 1 && fd != 2)
         goto fail;
-    if (!write_text(env, b, fd, argv[1], &done)) {
+    if (!write_text(env, fd, argv[1], &done)) {
         AX_NAPI_TRY(napi_get_typedarray_info(env, argv[1], &type, &n, &bytes, NULL, NULL));
         if (type != napi_uint8_array)
             goto fail;
-        done = write_lines(b, fd, bytes, n);
+        done = ax_log_raw(fd, bytes, n);
     }
     AX_NAPI_TRY(napi_create_double(env, (double)done, &ret));
     return ret;
 fail:
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
                           "writeRaw wants descriptor 1 or 2 and a string or Uint8Array");
+    return NULL;
+}
+
+napi_value ax_js_dropped(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1;
+    napi_value arg;
+    void *data;
+    uint32_t lines;
+
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, &arg, NULL, &data));
+    struct ax_bridge *b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+    AX_NAPI_TRY(napi_get_value_uint32(env, arg, &lines));
+    if (b->life == AX_BRIDGE_RUNNING)
+        ax_count_add(&ax_worker_counters(b->worker)->dropped, lines);
+    return NULL;
+fail:
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "dropped wants a number of lines");
     return NULL;
 }

@@ -74,6 +74,8 @@ export function workerStats(): Record<string, number>;
 export function send(slot: number, gen: number, status: number, content: number, body?: string | Uint8Array, headers?: string): boolean;
 /** The server's own error answer (JSON). */
 export function fail(slot: number, gen: number, status: number, message: string, limit?: string): boolean;
+/** A handler failed after the response: counted as late_errors. */
+export function lateError(): void;
 /** Between two requests of a batch when the handler did not answer: takes the time (batch[1] may become 1). */
 export function tick(): void;
 /** gone() is wanted for this request. */
@@ -121,6 +123,8 @@ export function checkHeader(name: string, value: string): 0 | 1 | 2;
 export function checkPattern(pattern: string): string | null;
 /** One record of the server's own log (level 0 error .. 3 debug); fields: flat [key, value ...]. */
 export function log(level: number, message: string, fields?: string[]): void;
-/** What JavaScript prints: whole lines to descriptor 1 or 2 without ever blocking; returns bytes written. */
+/** What JavaScript prints, to descriptor 1 or 2 without ever blocking; returns how many bytes were taken. */
 export function writeRaw(fd: number, data: Uint8Array | string): number;
+/** So many lines of it found no room and are lost: counted. */
+export function dropped(lines: number): void;
 export const version: string;

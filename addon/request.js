@@ -14,6 +14,12 @@ const TEXT = 1;
 const JSON_TEXT = 2;
 const BYTES = 3;
 
+// `_sent`: who has answered.  After the server has answered for a handler that failed, the handler's own first send is
+// late, not a second one.
+const OPEN = 0;
+const ANSWERED = 1;
+const REFUSED = 2;
+
 const DONE = Promise.resolve();
 
 /** What has been read so far; made with the first read. */
@@ -25,6 +31,7 @@ class Memo {
     this.search = undefined;
     this.queryParams = undefined;
     this.query = undefined;
+    this.param = undefined; // single parameters, by their place
     this.values = undefined; // of the path's parameters, in the order of route.names
     this.pathParams = undefined;
     this.params = undefined;
@@ -52,7 +59,7 @@ class Request {
     this._slot = slot;
     this._gen = gen;
     this._route = route;
-    this._sent = false;
+    this._sent = OPEN;
     this._status = 0; // 0 = not set
     this._headers = null; // ResponseHeaders
     this._memo = null; // Memo
@@ -100,7 +107,13 @@ class Request {
 
   getPathParam(name) {
     const at = namesOf(this._route).indexOf(name);
-    return at < 0 ? null : paramValues(this)[at];
+    if (at < 0) return null;
+    const memo = this._memo ?? remember(this);
+    if (memo.values !== undefined) return memo.values[at];
+    const value = native.param(this._slot, this._gen, at);
+    if (value === undefined) return paramReadBefore(memo, at);
+    (memo.param ??= [])[at] = value;
+    return value;
   }
 
   getPathParams() {
@@ -250,13 +263,13 @@ class Request {
   // ---- answering
 
   setStatusCode(status) {
-    if (this._sent || !Number.isInteger(status) || status < 200 || status > 999) return false;
+    if (this._sent !== OPEN || !Number.isInteger(status) || status < 200 || status > 999) return false;
     this._status = status;
     return true;
   }
 
   addHeader(name, value) {
-    if (this._sent) throw errors.responseSent();
+    if (this._sent === ANSWERED) throw errors.responseSent();
     (this._headers ??= new ResponseHeaders()).add(name, value);
   }
 
@@ -303,18 +316,24 @@ for (const name of ['sendText', 'sendJson', 'sendObject', 'sendEmpty', 'sendErro
 /** Every answer of a handler goes through here, once per request.  A stale request makes native.send return false and
  *  count a late send; the handler is none the wiser. */
 function answer(req, status, content, body) {
-  if (req._sent) throw errors.responseSent();
+  if (req._sent !== OPEN) return answerAgain(req);
   const headers = req._headers;
   if (headers === null) native.send(req._slot, req._gen, status, content, body);
   else native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
-  req._sent = true;
+  req._sent = ANSWERED;
   if (req._memo !== null) end(req, req._memo);
+}
+
+function answerAgain(req) {
+  if (req._sent === ANSWERED) throw errors.responseSent();
+  req._sent = ANSWERED;
+  native.send(req._slot, req._gen, 200, NONE, undefined); // counts it as late
 }
 
 /** The server's own error answer instead of one by the handler. */
 function refuse(req, status, message, limit) {
   native.fail(req._slot, req._gen, status, message, limit);
-  req._sent = true;
+  req._sent = REFUSED;
   if (req._memo !== null) end(req, req._memo);
 }
 
@@ -346,7 +365,7 @@ const timedOut = () => new DOMException('the handler did not answer within its t
 
 function watch(req) {
   const controller = new AbortController();
-  if (req._sent) return controller;
+  if (req._sent !== OPEN) return controller;
   if (native.alive(req._slot, req._gen)) observe(req);
   else controller.abort(timedOut()); // only a timeout ends a request that was not answered
   return controller;
@@ -359,7 +378,7 @@ function observe(req) {
 
 /** Temporary files live until the answer, or until the server has given it. */
 function keepUntilSent(req, memo) {
-  if (req._sent || !native.alive(req._slot, req._gen)) forms.release(memo);
+  if (req._sent !== OPEN || !native.alive(req._slot, req._gen)) forms.release(memo);
   else if (watched.get(req._slot) !== req) observe(req);
 }
 
@@ -376,9 +395,18 @@ function namesOf(route) {
   return (route.names ??= native.paramNames(route.id));
 }
 
+function paramReadBefore(memo, at) {
+  return live(memo.param?.[at], 'the parameters');
+}
+
+/** All of them, when each has been read before the end. */
+function readOneByOne(req, { param }) {
+  return namesOf(req._route).every((_, at) => param?.[at] !== undefined) ? param : undefined;
+}
+
 function paramValues(req) {
   const memo = req._memo ?? remember(req);
-  return (memo.values ??= live(native.params(req._slot, req._gen), 'the parameters'));
+  return (memo.values ??= live(native.params(req._slot, req._gen) ?? readOneByOne(req, memo), 'the parameters'));
 }
 
 function named(target, names, values) {
@@ -433,4 +461,4 @@ function valueOf(form, key) {
   return Object.hasOwn(form, key) ? form[key] : null;
 }
 
-module.exports = { Request, answer, refuse, gone, NONE, TEXT, JSON_TEXT, BYTES };
+module.exports = { Request, answer, refuse, gone, OPEN, NONE, TEXT, JSON_TEXT, BYTES };

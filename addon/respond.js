@@ -1,7 +1,7 @@
 'use strict';
 // What a handler returns or throws becomes the response: contract of handler modules.
 const native = require('./native');
-const { answer, refuse, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
+const { answer, refuse, OPEN, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
 const { ResponseHeaders } = require('./headers');
 const { notSupported } = require('./errors');
 
@@ -16,7 +16,7 @@ const DEBUG = 3;
 function respond(req, value) {
   try {
     if (typeof value === 'string') {
-      if (req._sent) ignored(req);
+      if (req._sent !== OPEN) ignored(req);
       else answer(req, req._status || 200, TEXT, value);
     } else if (typeof value === 'object' && value !== null) fromObject(req, value);
     else if (value !== undefined) fromPrimitive(req, value);
@@ -26,7 +26,7 @@ function respond(req, value) {
 }
 
 function fromPrimitive(req, value) {
-  if (req._sent) ignored(req);
+  if (req._sent !== OPEN) ignored(req);
   else if (value === null) answer(req, req._status || 204, NONE, undefined);
   else if (typeof value === 'number' || typeof value === 'boolean') {
     answer(req, req._status || 200, JSON_TEXT, JSON.stringify(value));
@@ -36,7 +36,7 @@ function fromPrimitive(req, value) {
 function fromObject(req, value) {
   if (typeof value.then === 'function') return fromThenable(req, value);
   if (value instanceof Error) return failed(req, value);
-  if (req._sent) return ignored(req);
+  if (req._sent !== OPEN) return ignored(req);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     return answer(req, req._status || 200, BYTES, bytesOf(value));
   }
@@ -69,7 +69,7 @@ function fromThenable(req, promise) {
 
 /** Nobody is left who could answer, unless the server has done so already. */
 function settledEmpty(req) {
-  if (req._sent || !native.alive(req._slot, req._gen)) return;
+  if (req._sent !== OPEN || !native.alive(req._slot, req._gen)) return;
   failed(req, new Error('the handler settled without an answer'));
 }
 
@@ -100,7 +100,7 @@ function fromResponse(req, response) {
 }
 
 function sendResponse(req, response, body) {
-  if (req._sent) return ignored(req);
+  if (req._sent !== OPEN) return ignored(req);
   const status = response.status;
   if (!Number.isInteger(status) || status < 200 || status > 999) {
     throw new RangeError(`a Response with status ${status} cannot be sent`);
@@ -118,11 +118,11 @@ function adoptHeaders(target, response) {
     const lower = String(name).toLowerCase();
     if (lower === 'set-cookie' && list !== undefined) return;
     if (lower === 'content-encoding' && decoded) return;
-    target.adopt(String(name), String(value));
+    target.add(String(name), String(value));
   };
   if (typeof source.forEach === 'function') source.forEach(adopt);
   else for (const [name, value] of source.entries()) adopt(value, name);
-  for (const cookie of list ?? []) target.adopt('set-cookie', cookie);
+  for (const cookie of list ?? []) target.add('set-cookie', cookie);
 }
 
 // ---- errors
@@ -130,11 +130,14 @@ function adoptHeaders(target, response) {
 /** A handler threw or rejected.  Never throws. */
 function failed(req, err) {
   try {
-    if (req._sent) report(req, ERROR, 'error after the response', err);
-    else refuseWith(req, err);
+    if (req._sent === OPEN) refuseWith(req, err);
+    else {
+      native.lateError();
+      report(req, ERROR, 'error after the response', err);
+    }
   } catch {
     // An error whose own getters throw: it gets no say.
-    if (!req._sent) refuse(req, 500, 'Internal Server Error');
+    if (req._sent === OPEN) refuse(req, 500, 'Internal Server Error');
   }
 }
 

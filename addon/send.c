@@ -30,6 +30,8 @@ static napi_value taken(struct ax_call *c, int rc)
 {
     if (AX_LIKELY(rc == 0))
         check_slice(c->b, c->r);
+    else if (rc == -AX_E_STATE)
+        ax_send_late(c->b);
     return boolean(c->b->env, rc != -AX_E_STATE);
 }
 
@@ -229,6 +231,15 @@ fail:
     napi_throw_type_error(
         env, "ERR_INVALID_ARG_TYPE",
         "fail wants slot, gen, a status from 400 to 599, a message and the name of a limit or nothing");
+    return NULL;
+}
+
+napi_value ax_js_lateError(napi_env env, napi_callback_info info)
+{
+    struct ax_bridge *b = ax_bridge_of(env, info);
+
+    if (b && b->life == AX_BRIDGE_RUNNING)
+        ax_count_add(&ax_worker_counters(b->worker)->late_errors, 1);
     return NULL;
 }
 

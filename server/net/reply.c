@@ -125,10 +125,16 @@ static size_t add_id(struct ax_request *r, char *out)
     return ID_LINE;
 }
 
-/* Status codes without a body whatever the handler gave (RFC 9110, 15.3.5, 15.4.5). */
-static bool has_no_body(unsigned status)
+/* Status codes without a body and without a length, whatever the handler gave (RFC 9110, 15.3.5, 15.4.5). */
+static bool has_no_length(unsigned status)
 {
     return status == 204 || status == 304;
+}
+
+/* ... and 205, which has a length of 0 (RFC 9110, 15.3.6). */
+static bool has_no_body(unsigned status)
+{
+    return status == 205 || has_no_length(status);
 }
 
 static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t length,
@@ -140,8 +146,8 @@ static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t
         .date = ax_worker_date(r->worker),
         .headers = reply->headers,
         .headers2 = r->site_route ? r->site_route->headers : (struct ax_str){0},
-        .length = length,
-        .no_length = has_no_body(reply->status),
+        .length = reply->status == 205 ? 0 : length,
+        .no_length = has_no_length(reply->status),
         .close = r->close,
         .keep_alive_10 = !r->close && r->head.minor == 0,
     };
@@ -254,7 +260,7 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
         ax_count_add(&r->worker->count->late_sends, 1); /* most likely gone; sent all the same, see on_eof */
     r->close = must_close(r);
     head_of(r, reply, reply->body.n, &h);
-    bool bodiless = r->head.method == AX_HEAD || h.no_length || reply->body.n == 0;
+    bool bodiless = r->head.method == AX_HEAD || has_no_body(reply->status) || reply->body.n == 0;
     bool inlined = !bodiless && !reply->release && reply->body.n <= COPY_MAX;
     struct ax_out *out = out_of(r);
     char *p = ax_out_room(out, &r->worker->block_pool,
@@ -291,7 +297,7 @@ char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t 
         return NULL;
     r->close = must_close(r);
     head_of(r, reply, 0, h);
-    if (AX_UNLIKELY(h->no_length))
+    if (AX_UNLIKELY(has_no_body(reply->status)))
         return NULL;
     w->begun_head_max = ax_response_head_max(h) + ID_LINE;
     char *p = ax_out_room(out_of(r), &w->block_pool, w->begun_head_max + want, &room);

@@ -227,7 +227,7 @@ test('a stale or invented handle touches nothing; late sends are counted', async
       }
       assert.equal(native.header(s, g, 'host'), undefined);
     }
-    assert.equal(native.workerStats().late_sends, 6);
+    assert.equal(native.workerStats().late_sends, 8); // with "twice", which only JavaScript can tell from a late one
     client.close();
   });
 });

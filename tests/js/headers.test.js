@@ -66,10 +66,6 @@ test('response headers are checked', () => {
     ['a', '\u20ac', 'ERR_INVALID_CHAR'],
     ['a', undefined, 'ERR_INVALID_ARG_TYPE'],
     ['a', {}, 'ERR_INVALID_ARG_TYPE'],
-    ['Content-Length', '1', 'ERR_HEADER_RESERVED'],
-    ['transfer-encoding', 'chunked', 'ERR_HEADER_RESERVED'],
-    ['Connection', 'close', 'ERR_HEADER_RESERVED'],
-    ['Date', 'now', 'ERR_HEADER_RESERVED'],
   ];
   for (const [name, value, code] of rows) {
     const h = new ResponseHeaders();
@@ -78,6 +74,6 @@ test('response headers are checked', () => {
   }
   const fine = new ResponseHeaders();
   fine.add('x', 'a\tb \xe4');
-  fine.adopt('content-length', '1');
+  for (const name of ['Content-Length', 'transfer-encoding', 'CONNECTION', 'date']) fine.add(name, '1');
   assert.strictEqual(fine.render(), 'x: a\tb \xe4\r\n');
 });

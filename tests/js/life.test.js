@@ -215,6 +215,27 @@ test('stacks are shown under development only', async () => {
   assert.deepStrictEqual([second.error, second.path], ['not here', '/lost']);
 });
 
+test('a late answer to a request that the server has refused is counted, not thrown', async (t) => {
+  const { native } = require('./support');
+  const seen = later();
+  const { url } = await serve(t, {
+    'GET /': async (req) => {
+      setImmediate(() => {
+        const codes = [undefined, undefined];
+        assert.strictEqual(req.setStatusCode(201), false);
+        req.addHeader('x-late', '1');
+        for (const i of [0, 1]) try { req.sendText('late'); } catch (err) { codes[i] = err.code; }
+        seen.resolve(codes);
+      });
+    },
+  });
+  const before = native.workerStats();
+  assert.strictEqual((await fetch(url)).status, 500);
+  assert.deepStrictEqual(await seen.promise, [undefined, 'ERR_RESPONSE_SENT']);
+  const after = native.workerStats();
+  assert.deepStrictEqual([after.late_sends - before.late_sends, after.late_errors - before.late_errors], [1, 0]);
+});
+
 test('a value returned after a send is warned of under development', async () => {
   const source = `
     require(${JSON.stringify(path.join(addon, 'registry.js'))}).add('GET', '/', (req) => { req.sendText('x'); return 'y'; }, false);
@@ -225,11 +246,15 @@ test('a value returned after a send is warned of under development', async () =>
 });
 
 test('an error after the response is logged and harms nobody', async () => {
-  const { code, err } = await program(`
+  const { code, out, err } = await program(`
     api.get('/', async (e, req) => { req.sendText('x'); await null; throw new Error('too late'); });
     ${LISTEN}
-    fetch(url).then(async (res) => { console.log(await res.text()); await server.stop(); });`);
+    fetch(url).then(async (res) => {
+      console.log(await res.text(), require(${JSON.stringify(path.join(addon, 'native.js'))}).workerStats().late_errors);
+      await server.stop();
+    });`);
   assert.strictEqual(code, 0);
+  assert.strictEqual(out, 'x 1\n');
   assert.match(err, /error after the response: too late/);
 });
 

@@ -7,6 +7,7 @@ const path = require('node:path');
 const addon = process.env.ACTIX_ADDON ?? path.resolve(__dirname, '../../build/release/lib/actix/addon');
 const api = require(addon);
 const registry = require(path.join(addon, 'registry.js'));
+const native = require(path.join(addon, 'native.js'));
 
 /** Registers `routes` ({ 'GET /path': handler }, as a handler module's) and starts a server; stopped after the test. */
 async function serve(t, routes, options = {}) {
@@ -51,4 +52,4 @@ function later() {
   return { promise, resolve };
 }
 
-module.exports = { addon, api, registry, serve, started, raw, request, later };
+module.exports = { addon, api, registry, native, serve, started, raw, request, later };

@@ -43,7 +43,7 @@ static void test_write(void **state)
         {{.status = 200, .length = 3, .keep_alive_10 = true, .close = true},
          "HTTP/1.1 200 OK\r\n" DATE_LINE "Connection: close\r\nContent-Length: 3\r\n\r\n"},
         {{.status = 299, .no_length = true}, "HTTP/1.1 299 \r\n" DATE_LINE "\r\n"},
-        {{.status = 418, .no_length = true}, "HTTP/1.1 418 \r\n" DATE_LINE "\r\n"},
+        {{.status = 418, .no_length = true}, "HTTP/1.1 418 I'm a Teapot\r\n" DATE_LINE "\r\n"},
         {{.status = 999, .no_length = true}, "HTTP/1.1 999 \r\n" DATE_LINE "\r\n"},
         {{.status = 511, .content = AX_CONTENT_JSON, .length = 10, .close = true},
          "HTTP/1.1 511 Network Authentication Required\r\nContent-Type: application/json; "
