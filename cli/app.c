@@ -192,3 +192,18 @@ int ax_app_state(const struct ax_app *app, const struct ax_args *args, struct ax
 
     return ax_state_paths(&in, ret, &err) == 0 ? AX_EXIT_OK : ax_say_err(&err, AX_EXIT_FAILED);
 }
+
+bool ax_app_state_named(const struct ax_args *args)
+{
+    const char *dir = getenv("STATE_DIRECTORY");
+
+    return ax_args_value(args, "state") || (dir && *dir);
+}
+
+int ax_app_state_bare(const struct ax_args *args, struct ax_state *ret)
+{
+    char root[] = ".", database[] = "metrics.db";
+    struct ax_manifest defaults = {.root = root, .metrics.database = database};
+
+    return ax_app_state(&(struct ax_app){.manifest = &defaults}, args, ret);
+}

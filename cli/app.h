@@ -37,6 +37,12 @@ void ax_app_print_problems(const struct ax_problems *problems);
  * 0 with *ret OWNED (ax_state_fini), or an exit code with the reason printed. */
 int ax_app_state(const struct ax_app *app, const struct ax_args *args, struct ax_state *ret);
 
+/* Did somebody name the state folder outside the manifest (--state, ACTIX_STATE, STATE_DIRECTORY)?  Then a
+ * command that only looks there needs no manifest. */
+bool ax_app_state_named(const struct ax_args *args);
+/* ax_app_state without a manifest: as if one with nothing but defaults lay in the current folder. */
+int ax_app_state_bare(const struct ax_args *args, struct ax_state *ret);
+
 /* A variable of the environment, or of the .env that was read with the manifest; BORROWED, NULL = set by
  * neither. */
 const char *ax_app_getenv(const struct ax_app *app, const char *name);

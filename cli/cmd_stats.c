@@ -9,6 +9,7 @@
 #include "cli/print.h"
 #include "cli/stats_out.h"
 #include "cli/when.h"
+#include "supervisor/client.h"
 
 #define WINDOW_US (INT64_C(3600) * 1000000) /* without --since: the last hour */
 
@@ -57,17 +58,17 @@ static int window(const struct ax_args *args, struct ax_stats_query *q, int64_t 
     return AX_EXIT_OK;
 }
 
-/* A manifest that is broken at the moment must not hide what happened: look where the state is by default. */
+/* A manifest that is broken at the moment must not hide what happened: look where the state is by default.
+ * Where the state was named, a missing manifest is nothing to speak of. */
 static int default_database(const struct ax_args *args, struct ax_app *app, struct ax_state *ret)
 {
-    char root[] = ".", name[] = "metrics.db";
-    struct ax_manifest fallback = {.root = root, .metrics.database = name};
-    struct ax_app guess = {.manifest = &fallback};
-    int code = ax_app_state(&guess, args, ret);
+    bool missing = app->problems.n == 1 && app->problems.v[0].err.code == AX_E_MISSING;
+    bool named = ax_app_state_named(args);
+    int code = ax_app_state_bare(args, ret);
 
-    if (code != AX_EXIT_OK)
+    if (code != AX_EXIT_OK || (named && missing))
         return code;
-    if (ret->database && access(ret->database, F_OK) == 0) {
+    if (named || (ret->database && access(ret->database, F_OK) == 0)) {
         ax_say("the manifest cannot be read ('actix check' tells why); showing %s", ret->database);
         return AX_EXIT_OK;
     }
@@ -98,6 +99,10 @@ static int find_database(const struct ax_args *args, char **ret)
         ax_say("metrics.database is off in %s: what is counted is not kept", app.manifest->file);
         code = AX_EXIT_FAILED;
     }
+    /* What a running instance has counted and not written yet is asked for; who may not ask, or asks in vain,
+     * sees all but the last moment. */
+    if (code == AX_EXIT_OK)
+        ax_client_flush(&state, NULL);
     *ret = state.database;
     state.database = NULL;
     ax_state_fini(&state);

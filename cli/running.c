@@ -5,8 +5,10 @@
 int ax_running_state(const struct ax_args *args, struct ax_state *ret)
 {
     struct ax_app app;
-    int code = ax_app_read_broken(args, &app);
 
+    if (ax_app_state_named(args))
+        return ax_app_state_bare(args, ret);
+    int code = ax_app_read_broken(args, &app);
     if (app.manifest)
         code = ax_app_state(&app, args, ret);
     else

@@ -120,7 +120,7 @@ static void print_server(const struct ax_stats *s)
 {
     char a[AX_SHORT_MAX], b[AX_SHORT_MAX], c[AX_SHORT_MAX], d[AX_SHORT_MAX];
 
-    printf("\nbytes in %s, out %s; connections accepted %s; memory %s; cpu ",
+    printf("\nbytes in %s, out %s; connections accepted %s; peak memory %s; cpu ",
            ax_short_bytes(a, s->total.bytes_in), ax_short_bytes(b, s->total.bytes_out),
            ax_short_count(c, s->server.accepted), ax_short_bytes(d, s->server.rss_bytes));
     printf("%s; route cache %s hits, %s misses\n", ax_short_us(a, s->server.cpu_us),

@@ -42,8 +42,9 @@ static const char *discover(struct ax_problems *p)
             return default_names[i];
     if (!getcwd(cwd, sizeof cwd))
         snprintf(cwd, sizeof cwd, ".");
+    const char *dir = strcmp(cwd, "/") == 0 ? "" : cwd;
     ax_problem(p, AX_E_MISSING, NULL, "no manifest: tried %.150s/%s and %.150s/%s; name one with -c FILE",
-               cwd, default_names[0], cwd, default_names[1]);
+               dir, default_names[0], dir, default_names[1]);
     return NULL;
 }
 

@@ -83,7 +83,7 @@ struct ax_stats {
     struct {
         uint64_t rss_bytes, cpu_us, connections, inflight, accepted, pool_high, pool_dry, cache_hits,
             cache_misses, late_sends, worker_restarts, dropped;
-    } server; /* counters: sums over the window; gauges: the last sample */
+    } server; /* counters: sums over the window; gauges: the highest sample */
     struct ax_stats_event *events;
     size_t nevents;
     int64_t last_request_us; /* wall clock of the newest request in the database, 0 = none ever */

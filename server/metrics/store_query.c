@@ -36,10 +36,9 @@ static const char *const rows_sql[] = {
 };
 
 #define SUM(name) ", ifnull(sum(" #name "), 0)"
-#define LAST(name)                                                                                           \
-    ", ifnull((SELECT " #name " FROM server_stats WHERE " WINDOW " ORDER BY ts DESC, rowid DESC LIMIT 1), "  \
-    "0)"
-static const char server_sql[] = "SELECT 0" AX_SAMPLE_MAP(SUM, LAST) " FROM server_stats WHERE " WINDOW;
+#define PEAK(name)                                                                                           \
+    ", ifnull(max(" #name "), 0)" /* as they are folded; the last one is of a server that stops */
+static const char server_sql[] = "SELECT 0" AX_SAMPLE_MAP(SUM, PEAK) " FROM server_stats WHERE " WINDOW;
 
 static const char events_sql[] =
     "SELECT * FROM (SELECT ts_us, kind, text FROM events WHERE ts_us >= ?1 AND ts_us < ?2"

@@ -364,12 +364,13 @@ static void take_counters(struct ax_store *st, struct ax_source *src, unsigned w
     st->held.late_sends += since(now.late_sends, then->late_sends);
     st->held.dropped += since(now.dropped, then->dropped);
     *then = now;
+    if (now.pool_high >
+        gauges->pool_high) /* a mark that was reached, also by an engine that has ended since */
+        gauges->pool_high = now.pool_high;
     if (src->ended)
         return;
     gauges->connections += now.connections;
     gauges->inflight += now.inflight;
-    if (now.pool_high > gauges->pool_high)
-        gauges->pool_high = now.pool_high;
 }
 
 static int take_source(struct ax_store *st, struct ax_store_batch *b, bool mixed, struct ax_source *src,

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "supervisor/unixsock.h"
 
-enum { ANSWER_MAX = 4 << 20, STATUS_WAIT_S = 10 };
+enum { ANSWER_MAX = 4 << 20, STATUS_WAIT_S = 10, FLUSH_WAIT_S = 2 };
 
 struct client {
     int fd;
@@ -125,6 +125,24 @@ int ax_client_status(const struct ax_state *s, char **ret, struct ax_err *reterr
         rc = read_line(&c, ret, reterr);
     if (rc == 0 && !*ret)
         rc = ax_fail(reterr, AX_E_STATE, "the running instance closed the control socket");
+    close_client(&c);
+    return rc;
+}
+
+int ax_client_flush(const struct ax_state *s, struct ax_err *reterr)
+{
+    struct timeval patience = {.tv_sec = FLUSH_WAIT_S};
+    char *answer = NULL;
+    struct client c;
+    int rc = open_client(s, &c, reterr);
+
+    if (rc < 0)
+        return rc;
+    setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    rc = send_all(&c, "{\"command\":\"flush\"}\n", reterr);
+    if (rc == 0)
+        rc = read_line(&c, &answer, reterr);
+    ax_free(answer);
     close_client(&c);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* supervisor/client.h - the other side of the control socket: what `actix status` and `actix stop` do.
+/* supervisor/client.h - the other side of the control socket: what `actix status`, `stop` and `stats` do.
  * Thread: any; blocks. */
 #ifndef AX_SUPERVISOR_CLIENT_H
 #define AX_SUPERVISOR_CLIENT_H
@@ -8,11 +8,13 @@
 #include "base/err.h"
 #include "supervisor/state.h"
 
-/* -AX_E_MISSING from either: no instance runs.  -AX_E_STATE: one runs and does not answer (the message names
+/* -AX_E_MISSING from each: no instance runs.  -AX_E_STATE: one runs and does not answer (the message names
  * its pid). */
 
 /* The status object as one JSON text; OWNED by the caller (ax_free). */
 int ax_client_status(const struct ax_state *s, char **ret, struct ax_err *reterr);
+/* Has what was counted up to now written to metrics.db.  Waits 2 s at most. */
+int ax_client_flush(const struct ax_state *s, struct ax_err *reterr);
 /* Asks the instance to stop and waits until its process is gone. */
 int ax_client_stop(const struct ax_state *s, bool *ret_forced, struct ax_err *reterr);
 

@@ -31,10 +31,11 @@ struct client {
     uv_pipe_t pipe;
     uv_timer_t idle;
     char in[AX_CONTROL_LINE_MAX];
-    size_t n;      /* bytes in `in` */
-    unsigned open; /* handles to close before freeing */
-    bool waits;    /* asked for stop: is told when all is over */
-    bool last;     /* closes once what is being written has gone */
+    size_t n;       /* bytes in `in` */
+    unsigned open;  /* handles to close before freeing */
+    bool waits;     /* asked for stop: is told when all is over */
+    uint64_t flush; /* asked for it: the number that it waits for; 0 = did not */
+    bool last;      /* closes once what is being written has gone */
 };
 
 struct output {
@@ -134,6 +135,8 @@ static void run_command(struct client *cl, const char *line, size_t n)
         uv_timer_stop(&cl->idle);
         answer(cl, ax_asprintf("{\"ok\":true,\"pid\":%ld}", (long)getpid()));
         c->o.stop(c->o.ctx);
+    } else if (strcmp(command, "flush") == 0) {
+        cl->flush = c->o.flush(c->o.ctx);
     } else if (strcmp(command, "reload") == 0) {
         answer(cl, ax_strdup("{\"error\":\"not supported yet\"}"));
     } else {
@@ -172,7 +175,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     if (n < 0) {
         /* one that has said all it wants (`printf … | nc -U`) may still wait for what it asked for */
-        if (n == UV_EOF && (cl->waits || uv_stream_get_write_queue_size(s) > 0)) {
+        if (n == UV_EOF && (cl->waits || cl->flush || uv_stream_get_write_queue_size(s) > 0)) {
             cl->last = !cl->waits;
             uv_read_stop(s);
         } else {
@@ -206,6 +209,20 @@ static void on_connection(uv_stream_t *server, int status)
         drop(cl);
     else
         uv_timer_start(&cl->idle, on_idle, c->o.idle_ms, c->o.idle_ms);
+}
+
+void ax_control_flushed(struct ax_control *c, uint64_t number)
+{
+    if (!c || c->closing)
+        return;
+    AX_LIST_EACH(it, &c->clients)
+    {
+        struct client *cl = AX_LIST_ENTRY(it, struct client, node);
+        if (!cl->flush || cl->flush > number || uv_is_closing((uv_handle_t *)&cl->pipe))
+            continue;
+        cl->flush = 0;
+        answer(cl, ax_strdup("{\"ok\":true}"));
+    }
 }
 
 /* ---- life */

@@ -1,6 +1,7 @@
 /* supervisor/control.h - the control socket: one JSON object a line in, one a line out.
  *   {"command":"status"}  -> the status object (status.h)
  *   {"command":"stop"}    -> {"ok":true,"pid":N}, and {"stopped":true,"forced":false} when all is over
+ *   {"command":"flush"}   -> {"ok":true} when what was counted up to now is in the database, or waits for it
  *   {"command":"reload"}  -> {"error":"not supported yet"}
  * Anything else is answered {"error": ...} and the client dropped; so is one that sends more than a line may
  * hold, or nothing for a while.  No client makes anything grow: there are so many of them, and so many bytes
@@ -9,6 +10,7 @@
 #define AX_SUPERVISOR_CONTROL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "base/err.h"
@@ -24,12 +26,18 @@ struct ax_control_options {
     /* The status as one line of JSON without its end; OWNED by control (ax_free), NULL = out of memory. */
     char *(*status)(void *ctx);
     void (*stop)(void *ctx);
+    /* Asks for the counts to be written; ax_control_flushed tells of the result by this number or a later
+     * one. */
+    uint64_t (*flush)(void *ctx);
     void *ctx;
 };
 
 struct ax_control;
 
 int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr);
+/* Everything that flush asked for up to `number` has been written: who waits for it is told.  NULL is fine.
+ */
+void ax_control_flushed(struct ax_control *c, uint64_t number);
 /* No new clients; those that wait for the end are told, all are closed, the socket file is removed.  It frees
  * itself on the loop.  NULL is fine. */
 void ax_control_close(struct ax_control *c, bool forced);

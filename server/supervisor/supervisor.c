@@ -189,6 +189,24 @@ static void on_stop(void *ctx)
     ax_run_stop(AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC));
 }
 
+static uint64_t on_flush(void *ctx)
+{
+    return ax_writer_hurry(AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC)->writer);
+}
+
+/* The writer's thread. */
+static void on_round(void *ctx)
+{
+    uv_async_send(&AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC)->written);
+}
+
+static void on_written(uv_async_t *h)
+{
+    struct ax_supervisor *s = AX_CAST(struct ax_supervisor, h->data, AX_SUPERVISOR_MAGIC);
+
+    ax_control_flushed(s->control, ax_writer_rounds(s->writer));
+}
+
 static int setup_control(struct ax_supervisor *s, struct ax_err *reterr)
 {
     struct ax_control_options o = {.loop = &s->loop,
@@ -197,6 +215,7 @@ static int setup_control(struct ax_supervisor *s, struct ax_err *reterr)
                                    .group = s->m->server.control.group,
                                    .status = on_status,
                                    .stop = on_stop,
+                                   .flush = on_flush,
                                    .ctx = s};
 
     return s->with_state ? ax_control_open(&o, &s->control, reterr) : 0;
@@ -209,6 +228,8 @@ static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
     uv_timer_t *timers[] = {&s->retry, &s->startup, &s->lame, &s->shutdown, &s->report};
     int rc = 0;
 
+    s->written.data = s;
+    ax_writer_notify(s->writer, on_round, s);
     for (unsigned i = 0; i < AX_COUNT(timers); i++) {
         uv_timer_init(&s->loop, timers[i]);
         timers[i]->data = s;
@@ -232,6 +253,8 @@ void ax_supervisor_over(struct ax_supervisor *s)
     if (s->phase == AX_OVER)
         return;
     s->phase = AX_OVER;
+    ax_writer_notify(s->writer, NULL, NULL);
+    uv_close((uv_handle_t *)&s->written, NULL);
     for (unsigned i = 0; i < AX_COUNT(handles); i++)
         uv_close(handles[i], NULL);
     for (unsigned i = 0; i < AX_SIGNALS; i++)
@@ -246,6 +269,11 @@ static int run(struct ax_supervisor *s, struct ax_err *reterr)
 
     if (rc < 0)
         return ax_fail(reterr, AX_E_SYS, "cannot make the event loop: %s", uv_strerror(rc));
+    rc = uv_async_init(&s->loop, &s->written, on_written);
+    if (rc < 0) {
+        uv_loop_close(&s->loop);
+        return ax_fail(reterr, AX_E_SYS, "cannot watch the metrics writer: %s", uv_strerror(rc));
+    }
     rc = open_handles(s, reterr);
     if (rc == 0)
         rc = setup_control(s, reterr);

@@ -47,6 +47,7 @@ struct ax_supervisor {
     uv_loop_t loop;
     uv_signal_t signals[AX_SIGNALS];
     uv_timer_t retry, startup, lame, shutdown, report;
+    uv_async_t written; /* the writer has ended an interval */
     struct ax_control *control;
 
     /* the run */

@@ -40,6 +40,8 @@ struct ax_writer {
     unsigned nevents;
     uint64_t dropped, restarts, rss, rounds;
     bool stop, flush, busy; /* busy: a round is being written */
+    void (*on_written)(void *ctx);
+    void *ctx;
 
     /* the thread's own */
     struct ax_store *store; /* OWNED */
@@ -114,12 +116,43 @@ uint64_t ax_writer_rss(struct ax_writer *w)
     return n;
 }
 
+/* Under the mutex.  A round that is being written may have read the counts before: the one behind it counts.
+ */
+static uint64_t hurry(struct ax_writer *w)
+{
+    w->flush = true;
+    pthread_cond_signal(&w->wake);
+    return w->rounds + 1 + w->busy;
+}
+
+uint64_t ax_writer_hurry(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t n = hurry(w);
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+uint64_t ax_writer_rounds(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t n = w->rounds;
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+void ax_writer_notify(struct ax_writer *w, void (*written)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->on_written = written;
+    w->ctx = ctx;
+    pthread_mutex_unlock(&w->mutex);
+}
+
 void ax_writer_flush(struct ax_writer *w)
 {
     pthread_mutex_lock(&w->mutex);
-    uint64_t until = w->rounds + 1 + w->busy;
-    w->flush = true;
-    pthread_cond_signal(&w->wake);
+    uint64_t until = hurry(w);
     while (w->rounds < until)
         pthread_cond_wait(&w->written, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
@@ -188,7 +221,8 @@ static void take_events(struct ax_writer *w)
         if (!e.kind)
             return;
         struct ax_err err = {0};
-        if (ax_store_event(w->store, e.at, e.kind, e.text, &err) < 0)
+        /* one that cannot be written now waits in the store, and the round's own write tells of that */
+        if (ax_store_event(w->store, e.at, e.kind, e.text, &err) < 0 && err.code != AX_E_DB)
             ax_log_warn(w->log, "an event is not recorded: %s", err.msg);
         ax_free(e.kind);
         ax_free(e.text);
@@ -260,6 +294,8 @@ static void *writer_main(void *arg)
         write_round(w, &r);
         pthread_mutex_lock(&w->mutex);
         end_round(w, &r);
+        if (w->on_written)
+            w->on_written(w->ctx);
     }
     pthread_mutex_unlock(&w->mutex);
     return NULL;

@@ -40,6 +40,13 @@ void ax_writer_restarted(struct ax_writer *w, unsigned workers); /* workers that
 uint64_t ax_writer_dropped(struct ax_writer *w);
 /* Resident bytes of us and the engines, as of the last interval. */
 uint64_t ax_writer_rss(struct ax_writer *w);
+/* One interval now; does not wait.  What was counted before the call has been written, or kept for later,
+ * when ax_writer_rounds has reached the result. */
+uint64_t ax_writer_hurry(struct ax_writer *w);
+uint64_t ax_writer_rounds(struct ax_writer *w);
+/* `written` is called by the writer's thread after each interval; it may only wake the caller's.  After a
+ * call with NULL it is called no more. */
+void ax_writer_notify(struct ax_writer *w, void (*written)(void *ctx), void *ctx);
 /* Tests: one interval now; returns when it has been written. */
 void ax_writer_flush(struct ax_writer *w);
 

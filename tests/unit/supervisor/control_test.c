@@ -10,7 +10,7 @@
 struct server { /* the control socket on a loop of its own thread */
     uv_loop_t loop;
     struct ax_control *control;
-    uv_async_t end;
+    uv_async_t end, written;
     pthread_t thread;
     struct ax_state state;
     char *dir;
@@ -24,10 +24,29 @@ static char *on_status(void *ctx)
     return ax_strdup("{\"pid\":1}");
 }
 
+static uint64_t on_flush(void *ctx)
+{
+    struct server *s = ctx;
+
+    uv_async_send(&s->written);
+    return 7;
+}
+
+static void on_written(uv_async_t *a)
+{
+    struct server *s = a->data;
+
+    ax_control_flushed(s->control, 6);
+    ax_control_flushed(s->control, 8);
+    ax_control_flushed(s->control, 9); /* told once */
+}
+
 static void finish(struct server *s)
 {
     ax_control_close(s->control, s->forced);
     s->control = NULL;
+    if (!uv_is_closing((uv_handle_t *)&s->written))
+        uv_close((uv_handle_t *)&s->written, NULL);
     if (!uv_is_closing((uv_handle_t *)&s->end))
         uv_close((uv_handle_t *)&s->end, NULL);
 }
@@ -65,8 +84,10 @@ static void start(struct server *s, unsigned idle_ms)
     assert_int_equal(ax_state_paths(&in, &s->state, NULL), 0);
     uv_loop_init(&s->loop);
     uv_async_init(&s->loop, &s->end, on_end);
-    s->end.data = s;
-    struct ax_control_options o = {&s->loop, s->state.socket, 0600, NULL, idle_ms, on_status, on_stop, s};
+    uv_async_init(&s->loop, &s->written, on_written);
+    s->end.data = s->written.data = s;
+    struct ax_control_options o = {&s->loop,  s->state.socket, 0600,     NULL, idle_ms,
+                                   on_status, on_stop,         on_flush, s};
     int rc = ax_control_open(&o, &s->control, &err);
     assert_string_equal(err.msg, "");
     assert_int_equal(rc, 0);
@@ -116,6 +137,8 @@ static void test_answers(void **state)
     } t[] = {
         {"{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n"},
         {"{\"command\":\"status\"}\n{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n{\"pid\":1}\n"},
+        {"{\"command\":\"flush\"}\n", 0, "{\"ok\":true}\n"},
+        {"{\"command\":\"flush\"}\n{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n{\"ok\":true}\n"},
         {"{\"command\":\"reload\"}\n", 0, "{\"error\":\"not supported yet\"}\n"},
         {"{\"command\":\"dance\"}\n", 0, "{\"error\":\"unknown command\"}\n"},
         {"garbage\n{\"command\":\"status\"}\n", 0,
@@ -169,6 +192,7 @@ static void test_silent(void **state)
     assert_int_equal(ax_client_status(&s.state, &answer, NULL), 0);
     assert_string_equal(answer, "{\"pid\":1}");
     ax_free(answer);
+    assert_int_equal(ax_client_flush(&s.state, NULL), 0);
     stop(&s);
 }
 
@@ -187,6 +211,7 @@ static void test_client_without_server(void **state)
     stop(&s);
     assert_int_equal(ax_client_status(&st, &answer, &err), -AX_E_MISSING);
     assert_int_equal(ax_client_stop(&st, &forced, NULL), -AX_E_MISSING);
+    assert_int_equal(ax_client_flush(&st, NULL), -AX_E_MISSING);
     /* one that holds the lock and has no socket: it is there, and cannot be reached */
     assert_int_equal(ax_state_take(&st, NULL, NULL, &l, NULL), 0);
     err = (struct ax_err){0};
@@ -205,7 +230,7 @@ static void test_open_fails(void **state)
 
     (void)state;
     uv_loop_init(&loop);
-    struct ax_control_options o = {&loop, path, 0600, NULL, 0, on_status, on_stop, NULL};
+    struct ax_control_options o = {&loop, path, 0600, NULL, 0, on_status, on_stop, on_flush, NULL};
     assert_int_equal(ax_control_open(&o, &c, NULL), -AX_E_BUSY);
     unlink(path);
     for (unsigned n = 1;; n++) {

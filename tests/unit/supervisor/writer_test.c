@@ -1,5 +1,7 @@
 #include "supervisor/writer.h"
 
+#include <fcntl.h>
+
 #include "supervisor/fixture.h"
 
 #define HOUR_US INT64_C(3600000000)
@@ -117,10 +119,69 @@ static void test_nomem(void **state)
     }
 }
 
+/* Another's write transaction: byte 120 of the -shm file is the lock of writers (SQLite,
+ * walformat.html, 2.3.1). */
+static int lock_database(const char *path)
+{
+    struct flock writer = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 120, .l_len = 1};
+    char *shm = ax_asprintf("%s-shm", path);
+    int fd = open(shm, O_RDWR | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_OFD_SETLK, &writer), 0);
+    ax_free(shm);
+    return fd;
+}
+
+/* What cannot be written is kept, events too; the log tells it once, and when it is over. */
+static void test_locked(void **state)
+{
+    char *dir = ax_fx_dir(), *path = ax_asprintf("%s/metrics.db", dir), *file = ax_asprintf("%s/log", dir);
+    char text[1024];
+    struct ax_log log;
+    struct ax_segment *s;
+
+    (void)state;
+    assert_int_equal(ax_log_open(&log, file, AX_LOG_JSON, AX_LOG_INFO, NULL), 0);
+    struct ax_writer *w = start(path, &log);
+    assert_int_equal(ax_segment_private(1, 8, &s, NULL), 0);
+    assert_int_equal(ax_writer_add(w, s, getpid(), NULL), 0);
+    ax_writer_flush(w);
+    int lock = lock_database(path);
+    for (unsigned i = 0; i < 2; i++) {
+        count(s, 3);
+        ax_writer_event(w, "limit", "while it is locked");
+        ax_writer_flush(w);
+    }
+    close(lock);
+    ax_writer_flush(w);
+    ax_writer_drop(w, s);
+    ax_writer_stop(w);
+    ax_log_close(&log);
+    struct ax_stats *got = query(path);
+    assert_int_equal(got->total.requests, 6);
+    assert_int_equal(got->nevents, 2);
+    ax_stats_free(got);
+    FILE *f = fopen(file, "r");
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    const char *kept = strstr(text, "kept and retried");
+    assert_non_null(kept);
+    assert_null(strstr(kept + 1, "kept and retried"));
+    assert_non_null(strstr(kept, "written again"));
+    assert_null(strstr(text, "not recorded"));
+    ax_free(path);
+    ax_free(file);
+    ax_fx_remove(dir);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_locked),
         cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_nomem),
     };
