@@ -14,14 +14,20 @@ async function main() {
   const registry = require('./registry');
   registry.setWorker({ id: 0, count: plan.workers, generation: plan.generation, isolation: 'thread' });
   registry.setServing({ url: plan.listen[0]?.url ?? '', log: () => undefined });
-  const { errors, routes } = await require('./loader').load(plan);
+  const { errors, routes } = await require('./loader').load(plan, loading);
   report({ errors, routes: routes.map(({ method, pattern, name, at }) => ({ method, pattern, name, at })) });
 }
 
+function say(object) {
+  const bytes = Buffer.from(`${JSON.stringify(object)}\n`);
+  for (let done = 0; done < bytes.length;) done += fs.writeSync(RESULT_FD, bytes, done);
+}
+
+const loading = (name, at, errors) => say({ loading: name, at, errors });
+
 /** Ends the process: what a module has left running is of no use here. */
 function report(result) {
-  const bytes = Buffer.from(`${JSON.stringify(result)}\n`);
-  for (let done = 0; done < bytes.length;) done += fs.writeSync(RESULT_FD, bytes, done);
+  say(result);
   process.exit(0);
 }
 

@@ -26,7 +26,8 @@ class Place {
     this.state = 'starting'; // starting | ready | draining | gone
     this.restarts = 0;
     this.retryMs = RETRY_MS;
-    this.readyAt = 0;
+    this.readyAt = 0; // 0 = never was
+    this.starting = undefined; // { name, at }: what it loads or runs before it is ready
     this.why = undefined; // of the end that is near
     this.timer = undefined; // of the start, or of the next try
   }
@@ -127,6 +128,7 @@ function startWorker(place) {
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB };
   if (plan.heapMb > 0) resourceLimits.maxOldGenerationSizeMb = plan.heapMb;
   place.state = 'starting';
+  place.starting = undefined;
   place.why = undefined;
   const workerData = { engine: engine.handle, id: place.id, plan };
   const thread = (place.thread = new Worker(path.join(__dirname, 'worker.js'), { workerData, resourceLimits }));
@@ -143,13 +145,16 @@ const reasonOf = (err) =>
 
 function heard(place, message) {
   switch (message.type) {
+    case 'starting':
+      place.starting = { name: message.name, at: message.at };
+      break;
     case 'ready':
       ready(place);
       break;
     case 'failed':
       clearTimeout(place.timer);
-      if (engine.started) place.why = message.errors.map((e) => e.message).join('; ');
-      else fail(message.errors);
+      if (decides(place)) fail(message.errors);
+      else place.why = message.errors.map((e) => e.message).join('; ');
       break;
     case 'fatal':
       place.state = 'draining';
@@ -166,18 +171,24 @@ function ready(place) {
   place.state = 'ready';
   place.readyAt = Date.now();
   if (engine.lameDuck) place.thread.postMessage({ type: 'lame_duck' });
-  if (engine.started) {
-    event('restart', place, `worker ${place.id} is back`);
-  } else if (engine.places.every(({ state }) => state === 'ready')) {
+  if (place.restarts > 0) event('restart', place, `worker ${place.id} is back`);
+  if (!engine.started && engine.places.every(({ readyAt }) => readyAt > 0)) {
     engine.started = true;
     tell({ type: 'ready', workers: plan.workers });
   }
 }
 
+/** Whether the failure of this worker is the engine's.  In the first engine it is until all were ready: the app cannot
+ *  run.  In a later one requests already come while others start, and a worker that was ready is replaced as ever. */
+function decides(place) {
+  return !engine.started && (plan.generation === 1 || place.readyAt === 0);
+}
+
 function tooSlow(place) {
-  const text = `worker ${place.id} was not ready within timeouts.startup (${plan.startup_us / 1e6} s)`;
-  if (!engine.started) fail([{ message: text }]);
-  place.why = text;
+  const { name, at } = place.starting ?? { name: `worker ${place.id}` };
+  const message = `${name} did not get ready within timeouts.startup (${plan.startup_us / 1e6} s)`;
+  if (decides(place)) fail([{ at, message }]);
+  place.why = message;
   place.thread.terminate();
 }
 
@@ -191,8 +202,10 @@ function ended(place, code) {
     return;
   }
   const why = place.why ?? `it ended by itself (exit code ${code})`;
-  if (!engine.started) {
-    fail([{ message: `worker ${place.id} ended while it started: ${why}` }]);
+  if (decides(place)) {
+    const { name, at } = place.why === undefined && state === 'starting' ? (place.starting ?? {}) : {};
+    const what = name === undefined ? '' : ` in ${name}`;
+    fail([{ at, message: `worker ${place.id} ended while it started${what}: ${why}` }]);
     return;
   }
   if (state !== 'draining') event('crash', place, `worker ${place.id}: ${why}`);

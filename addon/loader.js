@@ -21,8 +21,9 @@ class PlanError extends Error {
   }
 }
 
-/** Loads everything the plan names, all errors in one run.  routes: PlanRoute, with `handler` where kind is handler. */
-async function load(plan) {
+/** Loads everything the plan names, all errors in one run.  routes: PlanRoute, with `handler` where kind is handler.
+ *  `loading(name, at, errors so far)` is told before each module: one that never comes back is then known by name. */
+async function load(plan, loading) {
   const errors = [];
   const attempt = async (work, at) => {
     try {
@@ -32,8 +33,8 @@ async function load(plan) {
       return [];
     }
   };
-  const modules = loaderOf(plan);
-  for (const { file, at } of plan.modules) await attempt(() => modules(file), at);
+  const modules = loaderOf(plan, (file, at) => loading(shown(file, plan.root), at, errors));
+  for (const { file, at } of plan.modules) await attempt(() => modules(file, at), at);
   const routes = [];
   for (const route of plan.routes) routes.push(...(await attempt(() => expand(route, modules, plan.root), route.at)));
   routes.push(...fromCode(plan));
@@ -50,11 +51,14 @@ function once(errors) {
 // ---- modules
 
 /** file => its exports; each file is loaded once, and fails as often as it is asked for. */
-function loaderOf(plan) {
+function loaderOf(plan, loading) {
   const known = new Map();
-  return (file) => {
+  return (file, at) => {
     let found = known.get(file);
-    if (found === undefined) known.set(file, (found = loadFile(file, plan.root)));
+    if (found === undefined) {
+      loading(file, at);
+      known.set(file, (found = loadFile(file, plan.root)));
+    }
     return found;
   };
 }
@@ -136,7 +140,7 @@ function exportsOf(loaded) {
 /** The routes that one line of the manifest makes. */
 async function expand(route, modules, root) {
   if (route.kind !== 'handler') return [route];
-  const exported = exportsOf(await modules(route.module));
+  const exported = exportsOf(await modules(route.module, route.at));
   const file = shown(route.module, root);
   const methods = route.byExports ? METHODS.filter((m) => typeof own(exported.named, m) === 'function') : [];
   if (methods.length === 0) return [{ ...route, handler: pick(route, exported, file) }];

@@ -87,7 +87,14 @@ export type ToEngine =
   | { type: 'workers' }
   | { type: 'reopen_logs' };
 
-/** The throw-away Node of `actix check` and `actix routes` (addon/check.js) prints one such JSON text to descriptor 3. */
+/** The throw-away Node of `actix check` and `actix routes` (addon/check.js) writes one such line of JSON to descriptor 3
+ *  before it loads a module, with the errors found so far: the last word of one that never comes back. */
+export interface CheckLoading {
+  loading: string;
+  at?: Place;
+  errors: { at?: Place; message: string }[];
+}
+/** Its last line. */
 export interface CheckResult {
   errors: { at?: Place; message: string }[];
   /** After expansion of exports and of routes that modules register in code. */

@@ -1,7 +1,7 @@
 'use strict';
 // A worker thread: prepares its environment, loads the handlers, serves until it is told to stop or something in it fails
 // beyond repair.  Talks to the engine's main thread (engine.js):
-//   to it    { type: 'loaded' } | { type: 'ready' } | { type: 'failed', errors } | { type: 'fatal', text }
+//   to it    { type: 'starting', name, at } | { type: 'ready' } | { type: 'failed', errors } | { type: 'fatal', text }
 //   from it  { type: 'lame_duck' } | { type: 'stop', reason }
 const { parentPort, workerData } = require('node:worker_threads');
 
@@ -45,13 +45,14 @@ function logOnce(message) {
 // ---- start
 
 async function start() {
-  const { errors, routes } = await load(plan);
+  const { errors, routes } = await load(plan, starting);
   if (errors.length > 0) return failStart(errors);
   registry.freeze();
   state.routes = routes;
   const wrong = newWorker(routes);
   if (wrong !== undefined) return failStart([wrong]);
   for (const hook of registry.hooks().start) {
+    starting('an onStart hook');
     try {
       await hook();
     } catch (err) {
@@ -62,6 +63,11 @@ async function start() {
   state.serving = true;
   native.workerReady();
   return parentPort.postMessage({ type: 'ready' });
+}
+
+/** What is about to run, told beforehand: if it never comes back, the main thread knows what it was. */
+function starting(name, at) {
+  parentPort.postMessage({ type: 'starting', name, at });
 }
 
 /** The native worker; what is wrong with the routes as { at, message }. */

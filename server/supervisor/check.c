@@ -39,17 +39,23 @@ static char *text(const json_t *o, const char *key, const char *otherwise, bool 
     return copy;
 }
 
-static void decode_errors(const json_t *list, struct ax_check_result *r, bool *ok)
+static void add_error(struct ax_check_result *r, const json_t *at, char *message, bool *ok)
+{
+    *ok = *ok && message;
+    r->errors[r->nerrors++] =
+        (struct ax_check_error){text(at, "file", NULL, ok), number(at, "line"), number(at, "col"), message};
+}
+
+/* `more`: room for so many beyond those of the list. */
+static void decode_errors(const json_t *list, struct ax_check_result *r, size_t more, bool *ok)
 {
     size_t n = json_array_size(list);
 
-    r->errors = ax_calloc(n, sizeof *r->errors);
+    r->errors = ax_calloc(n + more, sizeof *r->errors);
     *ok = *ok && r->errors;
     for (size_t i = 0; *ok && i < n; i++) {
-        const json_t *e = json_array_get(list, i), *at = json_object_get(e, "at");
-        r->errors[r->nerrors++] =
-            (struct ax_check_error){text(at, "file", NULL, ok), number(at, "line"), number(at, "col"),
-                                    text(e, "message", "unknown error", ok)};
+        const json_t *e = json_array_get(list, i);
+        add_error(r, json_object_get(e, "at"), text(e, "message", "unknown error", ok), ok);
     }
 }
 
@@ -67,17 +73,34 @@ static void decode_routes(const json_t *list, struct ax_check_result *r, bool *o
     }
 }
 
-static int decode(const struct ax_buf *b, struct ax_check_result *ret, struct ax_err *reterr)
+/* The last whole line: what came behind it was cut off. */
+static struct ax_str last_line(const struct ax_buf *b)
+{
+    const char *end = b->n ? memrchr(b->p, '\n', b->n) : NULL;
+    const char *before = end ? memrchr(b->p, '\n', (size_t)(end - b->p)) : NULL;
+    const char *start = before ? before + 1 : b->p;
+
+    return end ? (struct ax_str){start, (size_t)(end - start)} : AX_STR("");
+}
+
+/* What the Node said last is the result, or which module it was about to load: then how it ended is that
+ * module's error. */
+static int decode(const struct ax_buf *b, const struct ax_err *end, struct ax_check_result *ret,
+                  struct ax_err *reterr)
 {
     struct ax_check_result r = {0};
-    json_t *o = json_loadb(b->p ? b->p : "", b->n, 0, NULL);
+    struct ax_str line = last_line(b);
+    json_t *o = json_loadb(line.p, line.n, 0, NULL);
+    const char *loading = json_string_value(json_object_get(o, "loading"));
     bool ok = true;
 
     if (!json_is_object(o)) {
         json_decref(o);
-        return ax_fail(reterr, AX_E_PROTO, "the check of the handlers ended without a result");
+        return ax_fail(reterr, end->code, "the check of the handlers %s", end->msg);
     }
-    decode_errors(json_object_get(o, "errors"), &r, &ok);
+    decode_errors(json_object_get(o, "errors"), &r, loading != NULL, &ok);
+    if (ok && loading)
+        add_error(&r, json_object_get(o, "at"), ax_asprintf("loading %s %s", loading, end->msg), &ok);
     decode_routes(json_object_get(o, "routes"), &r, &ok);
     json_decref(o);
     if (!ok) {
@@ -106,7 +129,7 @@ void ax_check_result_free(struct ax_check_result *r)
 }
 
 /* ---- the process */
-/* All that comes until end of file.  -AX_E_LIMIT: out of time, or too much. */
+/* All that comes until end of file.  -AX_E_LIMIT: out of time; the message then is the end of a sentence. */
 static int collect(int fd, int64_t timeout_us, struct ax_buf *b, struct ax_err *reterr)
 {
     ax_mono start = ax_mono_now();
@@ -118,11 +141,10 @@ static int collect(int fd, int64_t timeout_us, struct ax_buf *b, struct ax_err *
         if (rc < 0 && errno == EINTR)
             continue;
         if (rc == 0)
-            return ax_fail(reterr, AX_E_LIMIT, "loading the handlers takes longer than %d s",
-                           (int)(timeout_us / 1000000));
+            return ax_fail(reterr, AX_E_LIMIT, "takes longer than %d s", (int)(timeout_us / 1000000));
         char *to = ax_buf_reserve(b, CHUNK);
         if (rc < 0 || !to)
-            return ax_fail(reterr, to ? AX_E_SYS : AX_E_LIMIT, "cannot read the result of the check");
+            return ax_fail(reterr, AX_E_SYS, "the result of the check cannot be read");
         ssize_t n = read(fd, to, CHUNK);
         if (n < 0 && errno == EINTR)
             continue;
@@ -181,10 +203,15 @@ static int run(const struct ax_manifest *m, const char *node, const char *script
     close(plan);
     if (rc > 0) {
         pid_t pid = rc;
-        rc = collect(result[0], timeout_us, &b, reterr);
+        struct ax_err end = {0};
+        rc = collect(result[0], timeout_us, &b, &end);
         ax_spawn_kill(pid); /* all of its group: a handler may have started something */
         if (rc == 0)
-            rc = decode(&b, ret, reterr);
+            ax_fail(&end, AX_E_PROTO, "ends the process");
+        if (end.code == AX_E_SYS)
+            rc = ax_fail(reterr, end.code, "%s", end.msg);
+        else
+            rc = decode(&b, &end, ret, reterr);
     }
     close(result[0]);
     ax_buf_fini(&b);

@@ -129,7 +129,7 @@ test('a start that hangs, rejects or clashes fails with one message', async (t) 
     [
       'hangs',
       "require('actix-js').onStart(() => new Promise(() => setInterval(() => 0, 1000))); module.exports = () => 1;",
-      /not ready within timeouts.startup \(0.3 s\)/,
+      /^an onStart hook did not get ready within timeouts.startup \(0.3 s\)/,
       { startup_us: 300_000 },
     ],
     [
@@ -156,7 +156,8 @@ test('a start that hangs, rejects or clashes fails with one message', async (t) 
       /uncaught exception: Error: late/,
       {},
     ],
-    ['exits', 'process.exit(3)', /ended while it started/, {}],
+    ['exits', 'process.exit(3)', /ended while it started in s\.js: it ended by itself \(exit code 3\)/, {}],
+    ['spins', 'for (;;);', /^s\.js did not get ready within timeouts.startup \(0.3 s\)/, { startup_us: 300_000 }],
   ];
   for (const [name, source, expected, more] of cases) {
     await t.test(name, async () => {
@@ -166,6 +167,19 @@ test('a start that hangs, rejects or clashes fails with one message', async (t) 
       assert.deepEqual(await engine.exited, { code: 1, signal: null });
     });
   }
+});
+
+test('in a later engine a worker that was ready is replaced, also while others still start', async () => {
+  const source = `
+    const { worker, onStart } = require('actix-js');
+    if (worker.id === 1) onStart(() => new Promise((go) => setTimeout(go, 800)));
+    module.exports = () => { setImmediate(() => { throw new Error('bang'); }); return 'dying'; };`;
+  const options = { workers: 2, files: { 'u.js': source }, routes: [['GET', '/', 'u.js']], generation: 2 };
+  const engine = await startEngine(options);
+  assert.equal((await request(engine.port, 'GET', '/')).text, 'dying'); // by worker 0, the only one that is ready
+  await engine.message('event', (m) => m.kind === 'restart' && m.text === 'worker 0 is back');
+  await engine.message('ready');
+  assert.deepEqual(await engine.stop(), { code: 0, signal: null });
 });
 
 test('an uncaught exception drains the worker, which is replaced with the same id', async () => {

@@ -218,6 +218,16 @@ function planFile(root, plan) {
   return fs.openSync(file, 'r');
 }
 
+/** A folder that goes with the test program, also where an engine did not start or a test failed. */
+function temporary(name) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), name));
+  folders.push(dir);
+  return dir;
+}
+
+const folders = [];
+process.on('exit', () => folders.forEach((dir) => fs.rmSync(dir, { recursive: true, force: true })));
+
 class Engine {
   constructor(root, child, port) {
     this.root = root;
@@ -268,15 +278,13 @@ class Engine {
 
   async stop() {
     this.tell({ type: 'stop', reason: 'stop' });
-    const ended = await this.exited;
-    fs.rmSync(this.root, { recursive: true });
-    return ended;
+    return this.exited;
   }
 }
 
 /** Starts engine.js with a listening socket; does not wait for it to be ready. */
 async function startEngine(options) {
-  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'actix-engine-'));
+  const root = temporary('actix-engine-');
   const plan = makePlan(root, options);
   const listener = net.createServer().listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -296,7 +304,7 @@ async function startEngine(options) {
 
 /** The CheckResult of check.js. */
 async function check(options) {
-  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'actix-check-'));
+  const root = temporary('actix-check-');
   const planFd = planFile(root, makePlan(root, options));
   const child = spawn(process.execPath, [path.join(ADDON, 'check.js'), '--plan-fd', '4'], {
     cwd: root,
@@ -307,8 +315,7 @@ async function check(options) {
   let text = '';
   child.stdio[3].on('data', (chunk) => (text += chunk));
   await once(child, 'close');
-  fs.rmSync(root, { recursive: true });
-  return JSON.parse(text);
+  return JSON.parse(text.trim().split('\n').at(-1));
 }
 
 module.exports = { ADDON, BATCH, Client, request, nativeRoute, engineOptions, serve, startEngine, check };

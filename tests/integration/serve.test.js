@@ -294,9 +294,11 @@ test('handlers that cannot be loaded: their place, exit code 3', async (t) => {
     ['home.js', undefined, /actix\.yaml:\d+:\d+: /],
     ['home.js', "throw new Error('while loading');", /actix\.yaml:4:6: .*while loading/],
     ['home.js', 'module.exports = 7;', /actix\.yaml:4:6: /],
+    ['home.js', 'for (;;);', /actix\.yaml:5:6: home\.js did not get ready within timeouts\.startup \(0\.5 s\)/, `${plain}\ntimeouts: { startup: 500ms }`],
+    ['home.js', 'process.exit(7);', /actix\.yaml:4:6: .*home\.js.*exit code 7/],
   ];
-  for (const [name, text, message] of cases) {
-    const a = app(t);
+  for (const [name, text, message, head] of cases) {
+    const a = app(t, head);
     if (text === undefined) fs.rmSync(path.join(a.dir, name));
     else a.write(name, text);
     const r = a.run('serve');
@@ -322,6 +324,27 @@ test('no instance: exit code 4', (t) => {
     assert.equal(r.code, 4);
     assert.match(r.stderr, /no instance is running/);
   }
+});
+
+test('where the state is named, no manifest is needed', async (t) => {
+  const a = app(t);
+  const s = await a.serve('--state', 'named');
+  for (let i = 0; i < 3; i++) await get(`${s.url}/`);
+  const dir = path.join(a.dir, 'named');
+  const elsewhere = new App(t, {});
+  assert.equal(elsewhere.json('status', '--state', dir).pid, s.child.pid);
+  assert.equal(elsewhere.json('stats', '--state', dir).total.requests, 3); // at once: what is not written yet is asked for
+  const missing = elsewhere.run('stats', '--state', `${dir}/none`);
+  assert.equal(missing.code, 1);
+  assert.match(missing.stderr, /^actix: no metrics database at .*none\/metrics\.db: [^\n]*\n$/);
+  assert.equal(elsewhere.run('stop', '--state', `${dir}/none`).code, 4);
+  assert.equal(elsewhere.runWith({ ACTIX_STATE: dir }, 'stop').code, 0);
+  assert.equal(await s.ended, 0);
+  const after = elsewhere.runWith({ STATE_DIRECTORY: dir }, 'stats', '--json');
+  assert.equal(after.stderr, '');
+  assert.equal(JSON.parse(after.stdout).total.requests, 3);
+  assert.ok(JSON.parse(after.stdout).server.rss_bytes > 30e6); // the peak, not what is left at the end
+  for (const command of ['status', 'stop', 'stats']) assert.equal(elsewhere.run(command).code, 3);
 });
 
 test('a state folder that cannot be used and was not asked for', async (t) => {

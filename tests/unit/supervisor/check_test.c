@@ -27,7 +27,7 @@ static void test_result(void **state)
         "{ at: plan.routes[0].at, message: 'bad' }],\n"
         "  routes: [{ method: 'GET', pattern: plan.routes[0].pattern, name: process.argv[2], at: "
         "plan.routes[0].at },\n"
-        "           { method: 'PUT', pattern: '/code', name: 'x' }] }));\n"
+        "           { method: 'PUT', pattern: '/code', name: 'x' }] }) + '\\n');\n"
         "setInterval(() => 0, 1000); fs.closeSync(3);\n"; /* it need not end by itself */
     char *dir = ax_fx_dir();
     struct ax_manifest *m = load(dir);
@@ -54,6 +54,43 @@ static void test_result(void **state)
     free(dir);
 }
 
+/* One that never comes back, and one that ends it all: known by what was said before. */
+static void test_last_word(void **state)
+{
+    static const struct {
+        const char *js, *want;
+        int64_t timeout_us;
+    } t[] = {
+        {"process.exit(0)", "loading h.js ends the process", 0},
+        {"for (;;);", "loading h.js takes longer than 1 s", 1000000},
+    };
+    static const char head[] =
+        "const fs = require('fs'); const plan = JSON.parse(fs.readFileSync(+process.argv[3], 'utf8'));\n"
+        "const say = (o) => fs.writeSync(3, JSON.stringify(o) + '\\n');\n"
+        "say({ loading: 'a.js', errors: [] });\n"
+        "say({ loading: 'h.js', at: plan.routes[0].at, errors: [{ message: 'bad' }] });\n";
+    char *dir = ax_fx_dir();
+    struct ax_manifest *m = load(dir);
+
+    (void)state;
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        struct ax_check_result r;
+        struct ax_err err = {0};
+        char *js = ax_asprintf("%s%s", head, t[i].js);
+        assert_int_equal(run(m, dir, js, t[i].timeout_us, &r, &err), 0);
+        assert_int_equal(r.nerrors, 2);
+        assert_string_equal(r.errors[0].message, "bad");
+        assert_string_equal(r.errors[1].message, t[i].want);
+        assert_int_equal(r.errors[1].line, 3);
+        assert_int_equal(r.nroutes, 0);
+        ax_check_result_free(&r);
+        ax_free(js);
+    }
+    ax_manifest_free(m);
+    ax_fx_remove(dir);
+    free(dir);
+}
+
 static void test_failures(void **state)
 {
     static const struct {
@@ -62,8 +99,8 @@ static void test_failures(void **state)
         int want;
     } t[] = {
         {"process.exit(1)", 0, -AX_E_PROTO},
-        {"require('fs').writeSync(3, '[1]')", 0, -AX_E_PROTO},
-        {"require('fs').writeSync(3, '{\"errors\":')", 0, -AX_E_PROTO},
+        {"require('fs').writeSync(3, '[1]\\n')", 0, -AX_E_PROTO},
+        {"require('fs').writeSync(3, '{\"errors\":[]}')", 0, -AX_E_PROTO}, /* no end of line: cut off */
         {"for (;;);", 300000, -AX_E_LIMIT},
     };
     char *dir = ax_fx_dir(), none[] = "no-such-node";
@@ -107,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_result),
+        cmocka_unit_test(test_last_word),
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_nomem),
     };
