@@ -1,6 +1,7 @@
 /* How connections come to a worker: from its own listening sockets, or through its inbox from the accept
  * thread. */
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,16 +9,35 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { ACCEPTS_PER_TURN = 64, ACCEPT_RETRY_US = 20000 };
+enum { ACCEPTS_PER_TURN = 64, ACCEPT_RETRY_US = 20000, IDLE_LEAST_US = 50000, IDLE_LOOKED_AT = 16 };
 
+/* Gives up the connection that is idle longest.  One that has come or was answered a moment ago, or whose
+ * next request the kernel holds already, is not idle: false when there are only such. */
 static bool close_oldest_idle(struct ax_worker *w)
 {
-    struct ax_deadline *d = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
+    struct ax_deadline_queue *q = &w->conn_timeouts[AX_TO_KEEP_ALIVE];
+    int64_t latest = ax_worker_now(w).us + q->after_us - IDLE_LEAST_US;
+    unsigned looked_at = 0;
 
-    if (!d)
-        return false;
-    ax_conn_close(AX_CONTAINER_OF(d, struct ax_conn, timeout), AX_CLOSE_MAKE_ROOM);
-    return true;
+    AX_LIST_EACH(it, &q->list)
+    {
+        struct ax_deadline *d = AX_LIST_ENTRY(it, struct ax_deadline, node);
+        struct ax_conn *c = AX_CONTAINER_OF(d, struct ax_conn, timeout);
+        if (d->at.us > latest || looked_at++ == IDLE_LOOKED_AT)
+            break;
+        if (!ax_conn_has_input(c)) {
+            ax_conn_close(c, AX_CLOSE_MAKE_ROOM);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool somebody_waits(int listen_fd)
+{
+    struct pollfd p = {.fd = listen_fd, .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
 }
 
 static bool may_accept(struct ax_worker *w)
@@ -29,11 +49,13 @@ static bool may_accept(struct ax_worker *w)
 
 static void on_listen(uv_poll_t *h, int status, int events);
 
+/* Until one of ours closes or becomes idle, or for a moment. */
 static void pause_accept(struct ax_worker *w)
 {
     w->accept_paused = true;
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_poll_stop(&w->listen[i]);
+    ax_worker_arm_at(w, ax_worker_now(w).us + ACCEPT_RETRY_US);
 }
 
 void ax_worker_accept_resume(struct ax_worker *w)
@@ -60,9 +82,13 @@ static void on_listen(uv_poll_t *h, int status, int events)
     if (status < 0 || uv_fileno((uv_handle_t *)h, &listen_fd) != 0)
         return;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        if (!may_accept(w) && !(close_oldest_idle(w) && may_accept(w))) {
-            pause_accept(w);
-            return;
+        if (!may_accept(w)) {
+            if (!somebody_waits(listen_fd))
+                return; /* nobody is given up for nobody */
+            if (!close_oldest_idle(w) || !may_accept(w)) {
+                pause_accept(w);
+                return;
+            }
         }
         int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
@@ -72,10 +98,8 @@ static void on_listen(uv_poll_t *h, int status, int events)
         int err = errno;
         if (w->engine)
             ax_engine_put_connection(w->engine);
-        if (out_of_descriptors(err) && !close_oldest_idle(w)) {
-            pause_accept(w); /* until one of ours closes, or for a moment */
-            ax_worker_arm_at(w, ax_worker_now(w).us + ACCEPT_RETRY_US);
-        }
+        if (out_of_descriptors(err) && !close_oldest_idle(w))
+            pause_accept(w);
         if (err != EINTR && err != ECONNABORTED)
             return;
     }

@@ -125,6 +125,13 @@ void ax_conn_close(struct ax_conn *c, enum ax_close why)
     ax_worker_accept_resume(w);
 }
 
+bool ax_conn_has_input(const struct ax_conn *c)
+{
+    char byte;
+
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Everything is sent and nothing more will be: FIN, then wait for the client's.  A plain close would make the
  * kernel answer input that comes late with a reset, which can destroy the response on its way (RFC
  * 9112, 9.6). */

@@ -216,14 +216,6 @@ void ax_worker_lame_duck(struct ax_worker *w)
         w->phase = AX_WORKER_LAME_DUCK;
 }
 
-/* A request that the kernel holds already is in progress: it is read and answered. */
-static bool has_input(int fd)
-{
-    char c;
-
-    return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
 {
     if (w->phase >= AX_WORKER_DRAINING)
@@ -237,7 +229,7 @@ void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
     AX_LIST_EACH(it, &w->conns)
     {
         struct ax_conn *c = AX_LIST_ENTRY(it, struct ax_conn, all);
-        if (c->state == AX_CONN_IDLE && !c->first && !c->out.bytes && !has_input(c->fd))
+        if (c->state == AX_CONN_IDLE && !c->first && !c->out.bytes && !ax_conn_has_input(c))
             ax_conn_close(c, AX_CLOSE_STOP);
     }
     check_drained(w);
