@@ -353,16 +353,22 @@ static inline void server_halt(struct server *s)
     pthread_join(s->thread, NULL);
 }
 
-static inline void server_free(struct server *s)
+/* All but the segment: what a worker still counts at its end can be read. */
+static inline void server_free_keep(struct server *s)
 {
     assert_int_equal(uv_loop_close(&s->loop), 0);
     ax_worker_free(s->worker);
-    ax_segment_free(s->segment);
     ax_site_unref(s->site);
     if (s->listen_fd >= 0)
         close(s->listen_fd);
     pthread_mutex_destroy(&s->lock);
     free(s->big);
+}
+
+static inline void server_free(struct server *s)
+{
+    server_free_keep(s);
+    ax_segment_free(s->segment);
 }
 
 static inline void server_join(struct server *s)

@@ -441,6 +441,66 @@ static void test_counts(void **state)
     server_free(&s);
 }
 
+static void on_loop_closed(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+/* A failed call leaves nothing behind: neither memory nor a handle on the loop. */
+static void test_each_allocation_fails(void **state)
+{
+    struct server s;
+    bool closed = false;
+
+    (void)state;
+    server_init(&s);
+    server_site(&s);
+    uv_loop_init(&s.loop);
+    struct ax_worker_options o = {
+        .loop = &s.loop, .site = s.site, .dispatch = {&s, stub_run, stub_gone}, .stat = s.stat};
+    for (unsigned n = 1; !s.worker; n++) {
+        struct ax_err err = {0};
+        ax_fail_alloc_at(n);
+        int rc = ax_worker_new(&o, &s.worker, &err);
+        ax_fail_alloc_at(0);
+        if (rc < 0) {
+            assert_int_equal(err.code, AX_E_NOMEM);
+            assert_null(s.worker);
+            assert_int_equal(uv_run(&s.loop, UV_RUN_DEFAULT), 0);
+        } else {
+            assert_true(n > 3);
+        }
+    }
+    assert_int_equal(uv_run(&s.loop, UV_RUN_DEFAULT), 0); /* unref'ed: nothing listens */
+    ax_worker_close(s.worker, on_loop_closed, &closed);
+    assert_int_equal(ax_worker_adopt(s.worker, dup(0)), -AX_E_STATE);
+    assert_false(ax_worker_give(s.worker, -1)); /* its inbox is closed */
+    assert_int_equal(uv_run(&s.loop, UV_RUN_DEFAULT), 0);
+    assert_true(closed);
+    server_free(&s);
+}
+
+static void test_too_many_addresses(void **state)
+{
+    struct server s;
+    struct ax_err err = {0};
+    unsigned port;
+    int fd[17];
+
+    (void)state;
+    server_init(&s);
+    server_prepare(&s);
+    for (int i = 0; i < 17; i++) {
+        fd[i] = listen_socket(&port);
+        assert_int_equal(ax_worker_listen(s.worker, fd[i], &err), i < 16 ? 0 : -AX_E_LIMIT);
+    }
+    ax_worker_close(s.worker, on_closed_all, &s);
+    uv_run(&s.loop, UV_RUN_DEFAULT);
+    server_free(&s);
+    for (int i = 0; i < 17; i++)
+        close(fd[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +520,8 @@ int main(void)
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_trailing_slash),
         cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_each_allocation_fails),
+        cmocka_unit_test(test_too_many_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
