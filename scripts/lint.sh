@@ -24,9 +24,10 @@ rule_symbols() {
 }
 
 rule_format() {
-    "$tools/sources.sh" c | xargs clang-format --dry-run -Werror 2>&1 | sed -n 's/ error: code should be clang-formatted.*/ format: run make format/p' |
-        sort -u -t: -k1,1 | grep . && return 1
-    return 0
+    local out
+    out=$("$tools/sources.sh" c | xargs clang-format --dry-run -Werror 2>&1 |
+        sed -n 's/ error: code should be clang-formatted.*/ format: run make format/p' | sort -u -t: -k1,1)
+    [ -z "$out" ] || { echo "$out"; return 1; }
 }
 
 rule_js() {
