@@ -3,7 +3,7 @@
  * backtracking, so
  * `/a/:x/c` and `/a/b/d` both answer what they should.
  * A pattern: '/' and segments; `:name` is one segment that is not empty; `*name` (or a lone `*`, whose name
- * is "*") is all that is left and may be empty; names are letters, digits, '_', '-' and non-ASCII.  Anything
+ * is "*") is all that is left and may be empty; names are letters, digits and '_', no digit first.  Anything
  * else is static and may be written plain or percent-encoded: `/café` and `/caf%C3%A9` are the same
  * pattern, and both match both in a request (RFC 3986, 6.2.2.2); an encoded slash is part of its segment.
  * Thread: built and frozen on one thread, then shared read-only by every worker. */
