@@ -78,8 +78,8 @@ export function fail(slot: number, gen: number, status: number, message: string,
 export function lateError(): void;
 /** Between two requests of a batch when the handler did not answer: takes the time (batch[1] may become 1). */
 export function tick(): void;
-/** gone() is wanted for this request. */
-export function watch(slot: number, gen: number): void;
+/** gone() is wanted for this request; false = its client has gone already. */
+export function watch(slot: number, gen: number): boolean;
 /** True while the request can be read and answered. */
 export function alive(slot: number, gen: number): boolean;
 

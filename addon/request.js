@@ -260,6 +260,15 @@ class Request {
     background.add(promise, this._route);
   }
 
+  /** What JSON and console.log show: nothing of the machinery. */
+  toJSON() {
+    return shown(this);
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](depth, options, inspect) {
+    return `Request ${inspect(shown(this), options)}`;
+  }
+
   // ---- answering
 
   setStatusCode(status) {
@@ -355,7 +364,7 @@ function gone(slot, gen, why) {
     req._gen = stale(gen);
     forms.release(req._memo);
   } else if (req._memo.temporary !== undefined) native.watch(slot, gen); // its files still want to know of the 504
-  req._memo.abort?.abort(why === 0 ? timedOut() : new DOMException('the client has gone', 'AbortError'));
+  req._memo.abort?.abort(why === 0 ? timedOut() : clientGone());
 }
 
 /** A generation that the slot reaches only after two thousand million further requests. */
@@ -363,23 +372,37 @@ const stale = (gen) => (gen ^ 0x80000000) >>> 0;
 
 const timedOut = () => new DOMException('the handler did not answer within its timeout', 'TimeoutError');
 
+const clientGone = () => new DOMException('the client has gone', 'AbortError');
+
 function watch(req) {
   const controller = new AbortController();
   if (req._sent !== OPEN) return controller;
-  if (native.alive(req._slot, req._gen)) observe(req);
-  else controller.abort(timedOut()); // only a timeout ends a request that was not answered
+  if (!native.alive(req._slot, req._gen)) controller.abort(timedOut()); // only a timeout ends a request that was not answered
+  else if (!observe(req)) controller.abort(clientGone());
   return controller;
 }
 
+/** False when the client has gone already. */
 function observe(req) {
   watched.set(req._slot, req);
-  native.watch(req._slot, req._gen);
+  return native.watch(req._slot, req._gen);
 }
 
 /** Temporary files live until the answer, or until the server has given it. */
 function keepUntilSent(req, memo) {
   if (req._sent !== OPEN || !native.alive(req._slot, req._gen)) forms.release(memo);
   else if (watched.get(req._slot) !== req) observe(req);
+}
+
+/** undefined where the request has ended and it was not read before. */
+function shown(req) {
+  const { _memo: memo, _slot: slot, _gen: gen } = req;
+  return {
+    method: memo?.method ?? native.method(slot, gen),
+    uri: memo?.uri ?? native.uri(slot, gen),
+    route: req._route.pattern,
+    answered: req._sent !== OPEN,
+  };
 }
 
 function remember(req) {

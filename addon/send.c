@@ -202,6 +202,8 @@ fail:
 
 /* ---- the server's own answers */
 
+enum { MESSAGE_MAX = 32768 }; /* bytes of an error's message that a client gets; cut beyond */
+
 /* Copies a short text, cut at `bytes`; false when v is no string. */
 static bool short_text(napi_env env, napi_value v, char *out, size_t bytes)
 {
@@ -214,19 +216,27 @@ napi_value ax_js_fail(napi_env env, napi_callback_info info)
 {
     struct ax_call c;
     uint32_t status;
-    char text[1024], limit[64];
+    size_t n;
+    char stack[1024], limit[64], *own = NULL, *text = stack;
 
     if (!ax_call_begin(env, info, 5, &c))
         return NULL;
     AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[2], &status));
-    if (status < 400 || status > 599 || !short_text(env, c.argv[3], text, sizeof text))
+    AX_NAPI_TRY(napi_get_value_string_utf8(env, c.argv[3], NULL, 0, &n));
+    if (status < 400 || status > 599)
         goto fail;
     bool limited = c.argc > 4 && short_text(env, c.argv[4], limit, sizeof limit);
     if (!c.r) {
         ax_send_late(c.b);
         return boolean(env, false);
     }
-    return taken(&c, ax_reply_error(c.r, status, text, limited ? limit : NULL));
+    size_t room = n < MESSAGE_MAX ? n + 1 : MESSAGE_MAX;
+    if (room > sizeof stack && (own = ax_malloc(room)) != NULL)
+        text = own; /* without memory the message is cut earlier */
+    short_text(env, c.argv[3], text, own ? room : sizeof stack);
+    int rc = ax_reply_error(c.r, status, text, limited ? limit : NULL);
+    ax_free(own);
+    return taken(&c, rc);
 fail:
     napi_throw_type_error(
         env, "ERR_INVALID_ARG_TYPE",
@@ -256,9 +266,11 @@ napi_value ax_js_watch(napi_env env, napi_callback_info info)
 {
     struct ax_call c;
 
-    if (ax_call_begin(env, info, 2, &c) && c.r)
+    if (!ax_call_begin(env, info, 2, &c))
+        return NULL;
+    if (c.r)
         c.r->watched = true;
-    return NULL;
+    return boolean(env, c.r && !ax_request_client_gone(c.r));
 }
 
 napi_value ax_js_alive(napi_env env, napi_callback_info info)

@@ -328,6 +328,11 @@ static void tell_gone(struct ax_conn *c)
         want(c);
 }
 
+bool ax_request_client_gone(const struct ax_request *r)
+{
+    return !r->conn || r->conn->eof || r->conn->hup;
+}
+
 /* FIN while input waits: it is read and answered when its turn comes, then comes on_eof. */
 static void on_half_closed(struct ax_conn *c)
 {

@@ -65,5 +65,7 @@ const char *ax_request_id(struct ax_request *r);
 /* Address of the client as text: "127.0.0.1", "::1", "unix". */
 const char *ax_request_remote(const struct ax_request *r);
 unsigned ax_request_remote_port(const struct ax_request *r);
+/* True when the client has closed, or will send nothing more: it may still read an answer (RFC 9112, 9.6). */
+bool ax_request_client_gone(const struct ax_request *r);
 
 #endif

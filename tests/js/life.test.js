@@ -90,6 +90,26 @@ test('a client that leaves aborts the signal; its request can still be read', as
   assert.deepStrictEqual(await end.promise, ['AbortError', 'x']);
 });
 
+test('a signal that is asked for after the client has left is aborted already', async (t) => {
+  const entered = later();
+  const left = later();
+  const end = later();
+  const { port } = await serve(t, {
+    'GET /': async (req) => {
+      entered.resolve();
+      await left.promise;
+      const { aborted, reason } = req.signal;
+      end.resolve([aborted, reason?.name]);
+      return 'to nowhere';
+    },
+  });
+  const socket = net.connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'));
+  await entered.promise;
+  socket.on('close', () => setImmediate(() => setImmediate(left.resolve))); // the server's loop is ours: it has polled
+  socket.destroy();
+  assert.deepStrictEqual(await end.promise, [true, 'AbortError']);
+});
+
 test('an id comes back with the response', async (t) => {
   let id;
   const { url } = await serve(t, { 'GET /': (req) => ((id = req.id), 'x') });

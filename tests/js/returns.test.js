@@ -37,6 +37,7 @@ const rows = [
   ['Error', () => new Error('x'), 500, JSON_TYPE, OOPS],
   ['Error with status', () => Object.assign(new Error('no'), { status: 404 }), 404, JSON_TYPE, '{"error":"no","path":"/22"}'],
   ['thrown 503', () => { throw Object.assign(new Error('secret'), { status: 503 }); }, 503, JSON_TYPE, '{"error":"Service Unavailable"}'],
+  ['thrown 400 with a long message', () => { throw Object.assign(new Error('é'.repeat(5000)), { status: 400 }); }, 400, JSON_TYPE, `{"error":"${'é'.repeat(5000)}"}`],
   ['thrown 400 without message', () => { throw Object.assign(new Error(), { status: 400 }); }, 400, JSON_TYPE, '{"error":"Bad Request"}'],
   ['status out of range', () => { throw Object.assign(new Error('x'), { status: 200 }); }, 500, JSON_TYPE, OOPS],
   ['status no integer', () => { throw Object.assign(new Error('x'), { status: '404' }); }, 500, JSON_TYPE, OOPS],
@@ -71,6 +72,13 @@ const rows = [
   ['sse', (r) => r.sse(), 500, JSON_TYPE, OOPS],
   ['body stream', (r) => r.body, 500, JSON_TYPE, OOPS],
 ];
+
+test('a request shows nothing of the machinery', async (t) => {
+  const { inspect } = require('node:util');
+  const { url } = await serve(t, { 'GET /:a': (req) => [req, inspect(req)] });
+  const seen = { method: 'GET', uri: '/x?y', route: '/:a', answered: false };
+  assert.deepStrictEqual(await (await fetch(`${url}/x?y`)).json(), [seen, `Request ${inspect(seen)}`]);
+});
 
 test('values, promises and errors', async (t) => {
   const routes = Object.fromEntries(rows.map(([, handler], i) => [`GET /${i}`, handler]));
