@@ -165,8 +165,8 @@ static void script_read(struct script *s, const char *dir, const char *file)
     unsigned line = 0;
 
     memset(s, 0, sizeof *s);
-    snprintf(s->name, sizeof s->name, "%s", file);
-    snprintf(path, sizeof path, "%s/%s", dir, file);
+    snprintf(s->name, sizeof s->name, "%.127s", file);
+    snprintf(path, sizeof path, "%.300s/%.127s", dir, file);
     FILE *f = fopen(path, "r");
     if (!f)
         fail_msg("cannot read %s", path);
