@@ -58,6 +58,23 @@ static int name_url(int fd, char *url, size_t bytes, uint16_t *ret_port, struct 
     return 0;
 }
 
+/* With "::1 localhost" in /etc/hosts, glibc names 127.0.0.1 once for each of the two lines. */
+static bool named_before(const struct addrinfo *list, const struct addrinfo *ai)
+{
+    for (; list != ai; list = list->ai_next) {
+        const void *a = list->ai_addr, *b = ai->ai_addr;
+        if (list->ai_family != ai->ai_family)
+            continue;
+        if (ai->ai_family == AF_INET6
+                ? memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+                         &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0
+                : ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
+                      ((const struct sockaddr_in *)b)->sin_addr.s_addr)
+            return true;
+    }
+    return false;
+}
+
 /* The first address of a host is the one that counts; `localhost` is all of its addresses, on the port that
  * the first one got, and a family that this machine does not have is left out. */
 static int open_list(struct addrinfo *list, const char *host, uint16_t port, int backlog, int *fds,
@@ -67,6 +84,8 @@ static int open_list(struct addrinfo *list, const char *host, uint16_t port, int
     int os = EADDRNOTAVAIL;
 
     for (struct addrinfo *ai = list; ai && *ret_n < AX_BIND_MAX; ai = ai->ai_next) {
+        if (named_before(list, ai))
+            continue;
         set_port(ai->ai_addr, port);
         int fd = open_one(ai, all, backlog);
         if (fd >= 0) {
