@@ -47,7 +47,7 @@ struct server {
     struct ax_wstat *stat;
     int listen_fd;
     unsigned port, id;
-    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE, CMD_LAME_DUCK, CMD_FAIL } cmd;
+    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE, CMD_LAME_DUCK, CMD_FAIL, CMD_ANSWER } cmd;
     unsigned fail_at; /* for CMD_FAIL: which allocation of the loop thread from now on; 0 = none */
     unsigned acks;    /* commands that were carried out; relaxed atomic */
     bool drained;
@@ -61,6 +61,8 @@ struct server {
     struct ax_log log_access;
     char *big;
     unsigned released;
+    void (*custom)(struct server *s, struct ax_request *r); /* answers /custom, on the loop's thread */
+    unsigned released_custom;
     bool dying; /* run() says so instead of entering anything */
 };
 
@@ -122,6 +124,8 @@ static inline void enter(struct server *s, struct ax_request *r)
         answer(r, 204, AX_STR("not sent"));
     } else if (ax_str_eq(name, AX_STR("notmodified"))) {
         answer(r, 304, AX_STR("not sent"));
+    } else if (ax_str_eq(name, AX_STR("custom"))) {
+        s->custom(s, r);
     } else if (ax_str_eq(name, AX_STR("remote"))) {
         answer(r, 200, ax_str(ax_request_remote(r)));
     } else if (ax_str_eq(name, AX_STR("big"))) {
@@ -191,6 +195,8 @@ static inline void on_command(uv_async_t *h)
 
     if (cmd == CMD_LAME_DUCK)
         ax_worker_lame_duck(s->worker);
+    if (cmd == CMD_ANSWER)
+        on_later(&s->timer); /* what waits is answered now */
     if (cmd == CMD_FAIL)
         ax_fail_alloc_at(s->fail_at);
     __atomic_fetch_add(&s->acks, 1, __ATOMIC_RELEASE);
@@ -279,6 +285,7 @@ static inline void server_site(struct server *s)
     add_route(s, AX_GET, "/silent", "never", (struct ax_route){.timeout_us = -1});
     add_route(s, AX_GET, "/nocontent", "nocontent", (struct ax_route){0});
     add_route(s, AX_GET, "/notmodified", "notmodified", (struct ax_route){0});
+    add_route(s, AX_GET, "/custom", "custom", (struct ax_route){0});
     add_route(s, AX_GET, "/remote", "remote", (struct ax_route){0});
     add_route(s, AX_ANY, "/any", "hello", (struct ax_route){0});
     add_route(s, AX_GET, "/fails", "fails", (struct ax_route){0});
