@@ -106,13 +106,15 @@ class Request {
   }
 
   getPathParam(name) {
-    const at = namesOf(this._route).indexOf(name);
+    const names = namesOf(this._route);
+    const at = names.indexOf(name);
     if (at < 0) return null;
     const memo = this._memo ?? remember(this);
     if (memo.values !== undefined) return memo.values[at];
     const value = native.param(this._slot, this._gen, at);
     if (value === undefined) return paramReadBefore(memo, at);
-    (memo.param ??= [])[at] = value;
+    if (names.length === 1) memo.values = [value];
+    else (memo.param ??= new Array(names.length))[at] = value;
     return value;
   }
 

@@ -40,6 +40,23 @@ test('after its end a request tells only what was read', async (t) => {
   assert.strictEqual(req.signal.aborted, false);
 });
 
+test('parameters that were read one by one stay readable, together too', async (t) => {
+  const kept = later();
+  const { url } = await serve(t, {
+    'GET /:a/:b': (req) => {
+      req.getPathParam('b');
+      if (req.getPathParam('a') === 'all') req.params;
+      kept.resolve(req);
+      return 'x';
+    },
+    'GET /:c': (req) => (kept.resolve(req), 'x'),
+  });
+  await fetch(`${url}/1/2`);
+  const req = await kept.promise;
+  await turn();
+  assert.deepStrictEqual([req.getPathParam('b'), { ...req.params }, req.getPathParam('c')], ['2', { a: '1', b: '2' }, null]);
+});
+
 test('a handler that is too slow: 504, its signal, and its late answer does nothing', async (t) => {
   const end = later();
   const { url } = await serve(t, {
