@@ -110,11 +110,12 @@ static int find_database(const struct ax_args *args, char **ret)
     return code;
 }
 
-static int failed(const struct ax_stats_query *q, const struct ax_err *err)
+static int failed(const struct ax_args *args, const struct ax_stats_query *q, const struct ax_err *err)
 {
     if (err->code != AX_E_MISSING)
         return ax_say_err(err, AX_EXIT_FAILED);
-    ax_say("no metrics database at %s: nothing has been served with this state folder yet", q->path);
+    ax_say("no metrics database at %s%s", q->path,
+           ax_args_value(args, "db") ? "" : ": nothing has been served with this state folder yet");
     return AX_EXIT_FAILED;
 }
 
@@ -148,7 +149,7 @@ static int query_and_print(const struct ax_args *args, struct ax_stats_query *q,
                                   .args = args};
         code = print(&v);
     } else {
-        code = failed(q, &err);
+        code = failed(args, q, &err);
     }
     ax_stats_free(rows);
     ax_stats_free(routes);

@@ -34,11 +34,12 @@ static uint64_t sum(const json_t *list, const char *key)
 
 static void print_summary(const json_t *o)
 {
-    char up[AX_SHORT_MAX], memory[AX_SHORT_MAX];
+    char up[AX_SHORT_MAX] = "0s", memory[AX_SHORT_MAX]; /* whole seconds: the first one is no microsecond */
     const json_t *list = json_object_get(o, "addresses"), *engine = json_object_get(o, "engine");
+    uint64_t seconds = number(o, "uptime_s");
 
     printf("actix %s, process %" PRIu64 ", %s for %s, %s\n", text(o, "version"), number(o, "pid"),
-           text(o, "state"), ax_short_us(up, number(o, "uptime_s") * 1000000),
+           text(o, "state"), seconds ? ax_short_us(up, seconds * 1000000) : up,
            ax_short_bytes(memory, number(o, "memory")));
     for (size_t i = 0; i < json_array_size(list); i++)
         printf("listening on %s\n", json_string_value(json_array_get(list, i)));

@@ -160,12 +160,14 @@ static void print_empty(const struct ax_stats_view *v)
 {
     char when[AX_WHEN_MAX], ago[AX_WHEN_MAX];
     int64_t last = v->routes->last_request_us;
+    const char *route = ax_args_value(v->args, "route");
 
+    printf("no requests%s%s in this window", route ? " of " : "", route ? route : "");
     if (last)
-        printf("no requests in this window; the last one was at %s (%s ago)\n",
-               ax_when_show(when, last, v->utc), ax_when_ago(ago, last, v->now_us));
+        printf("; the last one was at %s (%s ago)\n", ax_when_show(when, last, v->utc),
+               ax_when_ago(ago, last, v->now_us));
     else
-        puts("no requests in this window, and none before it");
+        puts(", and none before it");
 }
 
 int ax_stats_print(const struct ax_stats_view *v)

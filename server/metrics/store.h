@@ -86,7 +86,8 @@ struct ax_stats {
     } server; /* counters: sums over the window; gauges: the highest sample */
     struct ax_stats_event *events;
     size_t nevents;
-    int64_t last_request_us; /* wall clock of the newest request in the database, 0 = none ever */
+    int64_t
+        last_request_us; /* wall clock of the newest request in the database (of q->route), 0 = none ever */
 };
 /* -AX_E_MISSING when there is no file, -AX_E_DB otherwise.  *ret is OWNED: ax_stats_free. */
 int ax_store_query(const struct ax_stats_query *q, struct ax_stats **ret, struct ax_err *reterr);

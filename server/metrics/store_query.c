@@ -21,11 +21,11 @@ enum { FIRST_SUM = 5 };     /* column of sum(count) in rows_sql */
 #define WINDOW                                                                                               \
     "span IN " AX_STORE_SPANS                                                                                \
     " AND ts > ?1 / 1000000 - 601 AND (ts + span) * 1000000 > ?1 AND ts < (?2 + 999999) / 1000000"
+#define OF_ROUTE "(?3 IS NULL OR r.pattern = ?3 OR r.method || ' ' || r.pattern = ?3)"
 #define ROWS(key)                                                                                            \
     "SELECT " key ", r.method, r.pattern, r.handler, s.status, sum(count), sum(bytes_in), sum(bytes_out),"   \
     " sum(queue_us), sum(handler_us), sum(send_us), max(max_us), ax_hist_sum(histogram)"                     \
-    " FROM request_stats s JOIN routes r ON r.id = s.route_id WHERE " WINDOW                                 \
-    " AND (?3 IS NULL OR r.pattern = ?3 OR r.method || ' ' || r.pattern = ?3) AND ?4 > 0"                    \
+    " FROM request_stats s JOIN routes r ON r.id = s.route_id WHERE " WINDOW " AND " OF_ROUTE " AND ?4 > 0"  \
     " GROUP BY 1, s.status ORDER BY 1, s.status"
 
 static const char *const rows_sql[] = {
@@ -44,9 +44,12 @@ static const char events_sql[] =
     "SELECT * FROM (SELECT ts_us, kind, text FROM events WHERE ts_us >= ?1 AND ts_us < ?2"
     " ORDER BY ts_us DESC, rowid DESC LIMIT ?3) ORDER BY ts_us";
 
+/* By span, newest first: the index ends the search at the first row of the route. */
 static const char newest_sql[] =
-    "SELECT max(t) FROM (SELECT (SELECT max(ts) FROM request_stats WHERE span = column1) * 1000000 AS t"
-    " FROM (VALUES (1), (10), (60), (600)) UNION ALL SELECT max(ts_us) FROM requests)";
+    "SELECT max(t) FROM (SELECT (SELECT ts FROM request_stats s JOIN routes r ON r.id = s.route_id"
+    " WHERE span = column1 AND " OF_ROUTE " ORDER BY ts DESC LIMIT 1) * 1000000 AS t"
+    " FROM (VALUES (1), (10), (60), (600)) UNION ALL SELECT (SELECT ts_us FROM requests s JOIN routes r"
+    " ON r.id = s.route_id WHERE " OF_ROUTE " ORDER BY ts_us DESC LIMIT 1))";
 
 /* Start of the first row of the window, its widest span. */
 static const char range_sql[] = "SELECT min(ts), max(span) FROM request_stats WHERE " WINDOW;
@@ -340,9 +343,25 @@ static int more_requests_first(const void *a, const void *b)
     return order || !x->method ? order : strcmp(x->method, y->method);
 }
 
+static int read_newest(struct query *x, struct ax_err *reterr)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = prepare(x, newest_sql, &st, reterr);
+
+    if (rc == 0 && sqlite3_bind_text(st, 3, x->q->route, -1, SQLITE_STATIC) != SQLITE_OK)
+        rc = ax_sql_fail(x->db, SQLITE_NOMEM, "metrics cannot be read", reterr);
+    if (rc == 0)
+        rc = next(x, st, reterr);
+    if (rc == 1) {
+        x->out->last_request_us = sqlite3_column_int64(st, 0); /* NULL counts as 0 */
+        rc = 0;
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
 static int read_all(struct query *x, struct ax_err *reterr)
 {
-    int64_t newest;
     int rc = read_range(x, reterr);
 
     if (rc == 0)
@@ -351,12 +370,10 @@ static int read_all(struct query *x, struct ax_err *reterr)
         rc = read_server(x, reterr);
     if (rc == 0)
         rc = read_events(x, reterr);
+    if (rc == 0)
+        rc = read_newest(x, reterr);
     if (rc < 0)
         return rc;
-    int sql_rc = ax_sql_int(x->db, newest_sql, &newest);
-    if (sql_rc != SQLITE_OK)
-        return ax_sql_fail(x->db, sql_rc, "metrics cannot be read", reterr);
-    x->out->last_request_us = newest > 0 ? newest : 0;
     if (x->q->by != AX_BY_TIME && x->out->nrows)
         qsort(x->out->rows, x->out->nrows, sizeof *x->out->rows, more_requests_first);
     return 0;

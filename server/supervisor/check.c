@@ -96,7 +96,9 @@ static int decode(const struct ax_buf *b, const struct ax_err *end, struct ax_ch
 
     if (!json_is_object(o)) {
         json_decref(o);
-        return ax_fail(reterr, end->code, "the check of the handlers %s", end->msg);
+        return end->code == AX_E_PROTO
+                   ? ax_fail(reterr, end->code, "the check of the handlers ended without a result")
+                   : ax_fail(reterr, end->code, "the check of the handlers %s", end->msg);
     }
     decode_errors(json_object_get(o, "errors"), &r, loading != NULL, &ok);
     if (ok && loading)

@@ -484,6 +484,9 @@ describe('stats', () => {
     const j = JSON.parse(actix(['stats', '--until', '2020-01-01', '--json'], { cwd: dir }).out);
     assert.equal(j.total.requests, 0);
     assert.match(j.last_request, /^\d{4}-.*Z$/);
+    const of = (route) => actix(['stats', '--route', route, '--until', '2020-01-01'], { cwd: dir }).out;
+    assert.match(of('/u/:id'), /no requests of \/u\/:id in this window; the last one was at /);
+    assert.match(of('/nothing'), /no requests of \/nothing in this window, and none before it\n/);
   });
 
   test('--db and --state from anywhere', (t) => {
