@@ -18,7 +18,7 @@ build() {
     shift
     echo "== build ($kind)"
     $make BUILD="$kind" "$@" > "$dir/build" 2>&1 && return 0
-    grep -vE '^(gcc|clang|cc|ar|cp|rm) ' "$dir/build" | head -n 60
+    grep -vE '^  [A-Z]+ ' "$dir/build" | head -n 60
     count 0 1
     return 1
 }
