@@ -17,11 +17,11 @@ static napi_value boolean(napi_env env, bool v)
     return napi_get_boolean(env, v, &ret) == napi_ok ? ret : NULL;
 }
 
-/* The core has taken the time of the answer; a batch that has used up its slice ends after this request.  r
- * may be read: a slot outlives its answer until control returns to the loop. */
+/* The core has taken the time of the answer; a batch that has used up its slice ends after this request, and one
+ * that has filled a connection's output.  r may be read: a slot outlives its answer until control returns to the loop. */
 static inline void check_slice(struct ax_bridge *b, const struct ax_request *r)
 {
-    if (b->batch_n && r->reply_at.us >= b->slice_end.us)
+    if (b->batch_n && (r->reply_at.us >= b->slice_end.us || ax_request_backed_up(r)))
         b->batch[AX_BATCH_OVER] = 1;
 }
 

@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
+enum { BACKED_UP = 1 << 20 }; /* bytes of unsent output at which a connection's next requests wait */
+
 /* ---- requests in progress */
 
 static void inflight(struct ax_worker *w, int delta)
@@ -46,18 +48,63 @@ void ax_worker_flush(struct ax_worker *w)
     }
 }
 
-/* Requests whose client left while they waited are dropped from the front part that is handed over. */
-static unsigned without_orphans(struct ax_worker *w, unsigned n)
+/* ---- a client that does not read */
+
+/* Answers that wait for an entered request leave when it is answered; behind one that was not entered they
+ * must not keep it from being so. */
+static bool backed_up(const struct ax_conn *c)
+{
+    bool waits = c->turn && c->turn->state == AX_REQ_ENTERED;
+
+    return c->out.bytes + (waits ? c->held : 0) >= BACKED_UP;
+}
+
+bool ax_request_backed_up(const struct ax_request *r)
+{
+    return r->conn && backed_up(r->conn);
+}
+
+/* Out of the list until output has left.  Those behind it follow, so that the order stays. */
+static void park(struct ax_request *r)
+{
+    r->parked = r->conn->parked = true;
+}
+
+void ax_worker_unpark(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+
+    if (backed_up(c))
+        return;
+    c->parked = false;
+    for (struct ax_request *r = c->turn; r; r = r->next) {
+        if (!r->parked)
+            continue;
+        if (w->nready == w->ready_cap && !ax_worker_grow_ready(w)) {
+            ax_conn_close(c, AX_CLOSE_NO_MEMORY);
+            return;
+        }
+        r->parked = false;
+        w->ready[w->nready++] = r;
+    }
+}
+
+/* ---- the batch */
+
+/* Of the front part that is handed over: requests whose client left while they waited are dropped, those
+ * whose client does not read are parked. */
+static unsigned only_runnable(struct ax_worker *w, unsigned n)
 {
     unsigned kept = 0;
 
     for (unsigned i = 0; i < n; i++) {
         struct ax_request *r = w->ready[i];
-        if (AX_LIKELY(r->conn != NULL)) {
+        if (AX_UNLIKELY(!r->conn))
+            ax_request_over(r);
+        else if (AX_UNLIKELY(r->conn->parked || backed_up(r->conn)))
+            park(r);
+        else
             w->ready[kept++] = r;
-            continue;
-        }
-        ax_request_over(r);
     }
     if (AX_UNLIKELY(kept < n)) {
         memmove(&w->ready[kept], &w->ready[n], (w->nready - n) * sizeof *w->ready);
@@ -94,7 +141,7 @@ static void await_entered(struct ax_worker *w, unsigned entered, ax_mono began)
 static bool run_batch(struct ax_worker *w)
 {
     unsigned max = (unsigned)w->set->batch;
-    unsigned n = without_orphans(w, w->nready < max ? w->nready : max);
+    unsigned n = only_runnable(w, w->nready < max ? w->nready : max);
 
     if (n == 0)
         return true;

@@ -90,10 +90,9 @@ static void orphan(struct ax_request *r)
             w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);
         return;
     }
-    if (r->state == AX_REQ_QUEUED)
+    if (r->state == AX_REQ_QUEUED && !r->parked)
         return; /* the batch finds it without a connection and drops it */
-    ax_account(r, w->now);
-    ax_slot_put(r);
+    ax_request_over(r);
 }
 
 void ax_conn_close(struct ax_conn *c, enum ax_close why)
@@ -180,6 +179,12 @@ static bool may_read_on(const struct ax_conn *c)
     return !c->blocked_out && c->nrequests < (unsigned)c->worker->set->limit_pipeline;
 }
 
+/* Part of a head is no request in progress: a worker that drains waits for the rest a moment only. */
+static enum ax_conn_timeout head_timeout(const struct ax_conn *c)
+{
+    return c->worker->phase >= AX_WORKER_DRAINING && !c->first ? AX_TO_LINGER : AX_TO_HEADER;
+}
+
 static enum step read_head(struct ax_conn *c, struct input *in)
 {
     const struct ax_settings *set = c->worker->set;
@@ -198,7 +203,7 @@ static enum step read_head(struct ax_conn *c, struct input *in)
     case AX_SCAN_MORE:
         if (c->state == AX_CONN_IDLE) {
             c->state = AX_CONN_HEAD;
-            set_timeout(c, AX_TO_HEADER);
+            set_timeout(c, head_timeout(c));
         }
         return STEP_WAIT;
     case AX_SCAN_REFUSED:
@@ -447,7 +452,7 @@ static void choose_timeout(struct ax_conn *c, bool progress)
     if (c->blocked_out)
         kind = AX_TO_SEND;
     else if (c->state == AX_CONN_HEAD)
-        kind = AX_TO_HEADER;
+        kind = head_timeout(c);
     else if (c->state == AX_CONN_BODY)
         kind = AX_TO_BODY;
     else if (c->state == AX_CONN_IDLE && !c->first)
@@ -473,6 +478,8 @@ static void after_output(struct ax_conn *c, bool progress)
         finish(c);
         return;
     }
+    if (AX_UNLIKELY(c->parked))
+        ax_worker_unpark(c);
     if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED) && may_read_on(c))
         ax_conn_resume(c);
     if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_LINGER)

@@ -13,7 +13,7 @@ struct ax_dispatch {
     /* Hands over requests that are whole.  Each one entered is answered now or later with net/reply.h.
      * Returns how many were entered, from the front (at least 1; the rest is handed over first in the next
      * turn), or -1: whoever answers is dying, no request was entered beyond those whose state says so; the
-     * worker stops reading. */
+     * worker stops reading.  It should end behind a request that is ax_request_backed_up after its answer. */
     int (*run)(void *ctx, struct ax_request *const *reqs, unsigned n);
     /* A watched request is over before its answer: the client has gone (an answer is still waited for, to
      * nowhere) or the server answered 504 (the handle is dead after this call).  NULL is fine. */

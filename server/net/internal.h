@@ -50,6 +50,7 @@ struct ax_conn {
     bool eof;             /* the client has sent FIN, and all before it was read */
     bool hup;             /* the client has sent FIN; there may be input before it */
     bool blocked_out;     /* the socket took less than there was */
+    bool parked;          /* its QUEUED requests wait until output has left */
     int fd, events;       /* events: what uv_poll waits for now */
     struct ax_worker *worker;
     uv_poll_t poll;
@@ -60,6 +61,7 @@ struct ax_conn {
     struct ax_request *turn;         /* first of them without an answer */
     struct ax_request *reading; /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
     unsigned nrequests;
+    size_t held; /* bytes of responses given before their turn */
     struct ax_scanner scan;
     struct ax_body_reader body;
     uint64_t body_got; /* of the body being read */
@@ -197,6 +199,7 @@ void ax_worker_touch(struct ax_worker *w);                 /* `now` is of this t
 const char *ax_worker_date(struct ax_worker *w);
 
 /* ---- batch.c */
+void ax_worker_unpark(struct ax_conn *c);   /* output has left: its parked requests may go on */
 void ax_worker_queue(struct ax_request *r); /* for the next batch */
 bool ax_worker_grow_ready(struct ax_worker *w);
 void ax_worker_flush(struct ax_worker *w); /* every connection with output: one write each */

@@ -14,7 +14,7 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { ENGINE_MAGIC = 0x51735e04, PAUSE_MS = 20 };
+enum { ENGINE_MAGIC = 0x51735e04, PAUSE_MS = 20, SHARE_MIN = 100 };
 
 struct ax_engine {
     uint32_t magic;
@@ -100,14 +100,16 @@ void ax_engine_put_connection(struct ax_engine *e)
 }
 
 /* Half of the ceiling is dealt out in equal shares, so that the usual request touches no shared cache line;
- * the other half is taken one by one by whoever needs more. */
+ * the other half is taken one by one by whoever needs more.  Of a low ceiling nothing is dealt out: it must
+ * hold to the request also when one worker has them all. */
 unsigned ax_engine_inflight_share(const struct ax_engine *e)
 {
     if (e->limit_inflight < 0)
         return UINT32_MAX;
     if (e->max_workers == 1)
         return (unsigned)e->limit_inflight;
-    return (unsigned)(e->limit_inflight / 2 / e->max_workers);
+    int64_t share = e->limit_inflight / 2 / e->max_workers;
+    return share < SHARE_MIN ? 0 : (unsigned)share;
 }
 
 bool ax_engine_take_inflight(struct ax_engine *e)

@@ -54,10 +54,9 @@ static void close_after(struct ax_conn *c, struct ax_request *r)
         c->nrequests--;
         late->conn = NULL;
         late->next = NULL;
-        if (late->state == AX_REQ_READING || late->state == AX_REQ_ANSWERED) {
-            ax_account(late, r->worker->now);
-            ax_slot_put(late);
-        }
+        bool listed = late->state == AX_REQ_QUEUED && !late->parked; /* the batch finds it */
+        if (late->state != AX_REQ_ENTERED && !listed)
+            ax_request_over(late);
         late = next;
     }
 }
@@ -93,6 +92,7 @@ void ax_reply_turns(struct ax_conn *c)
 
     while ((r = c->turn) && r->state == AX_REQ_ANSWERED) {
         c->queued += r->held.bytes;
+        c->held -= r->held.bytes;
         ax_out_splice(&c->out, &r->held);
         turn_over(c, r);
     }
@@ -212,6 +212,8 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
         turn_over(c, r);
         if (AX_UNLIKELY(c->turn != NULL))
             ax_reply_turns(c);
+    } else {
+        c->held += bytes;
     }
 }
 

@@ -49,6 +49,7 @@ struct ax_request {
     struct ax_str body;                        /* whole when QUEUED; in the arena or in body_buf */
     struct ax_buf body_buf;
     int64_t body_memory; /* bytes taken from limits.body_memory */
+    bool parked;         /* QUEUED, but not in the worker's list: see ax_request_backed_up */
     bool inflight_taken; /* counted against limits.inflight of the engine */
     struct ax_out held;  /* response given before its turn */
     bool close;          /* the connection ends after this response */
@@ -67,5 +68,8 @@ const char *ax_request_remote(const struct ax_request *r);
 unsigned ax_request_remote_port(const struct ax_request *r);
 /* True when the client has closed, or will send nothing more: it may still read an answer (RFC 9112, 9.6). */
 bool ax_request_client_gone(const struct ax_request *r);
+/* True when so much unsent output has gathered on its connection that the requests behind it should wait: a
+ * dispatcher then ends its batch.  What a client that does not read can make the server hold ends here. */
+bool ax_request_backed_up(const struct ax_request *r);
 
 #endif

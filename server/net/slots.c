@@ -49,7 +49,7 @@ static void reset(struct ax_request *r)
     r->next = NULL;
     ax_deadline_init(&r->timeout);
     r->state = AX_REQ_READING;
-    r->watched = r->continue_due = r->close = r->inflight_taken = false;
+    r->parked = r->watched = r->continue_due = r->close = r->inflight_taken = false;
     r->status = 0;
     r->route = AX_ROUTE_NONE;
     r->site_route = NULL;

@@ -231,6 +231,8 @@ void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
         struct ax_conn *c = AX_LIST_ENTRY(it, struct ax_conn, all);
         if (c->state == AX_CONN_IDLE && !c->first && !c->out.bytes && !ax_conn_has_input(c))
             ax_conn_close(c, AX_CLOSE_STOP);
+        else if (c->state == AX_CONN_HEAD)
+            ax_conn_dirty(c); /* its timeout is another one now */
     }
     check_drained(w);
 }

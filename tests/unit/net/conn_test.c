@@ -211,6 +211,29 @@ static void test_drain_answers_what_has_come(void **state)
 
 /* An answer given before the drain and still on its way does not keep the connection for timeouts.keep_alive.
  */
+/* Half a head is no request in progress: it must not hold the drain for timeouts.header. */
+static void test_drain_with_half_a_head(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    s.set.timeout_header_us = -1;
+    server_start(&s);
+    int fd = pair_up(&s), behind = pair_up(&s);
+    puts_fd(fd, "GET / HT");
+    puts_fd(behind, "GET /later/1 HTTP/1.1\r\nHost: x\r\n\r\nGET / HT");
+    assert_true(until_read(fd) && until_read(behind));
+    server_command(&s, CMD_DRAIN);
+    assert_int_equal(status_of(behind), 200);
+    expect_close(behind);
+    expect_close(fd);
+    close(fd);
+    close(behind);
+    server_join(&s);
+    assert_true(s.drained);
+}
+
 static void test_drain_with_output_left(void **state)
 {
     struct server s;
@@ -434,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_client_resets),
         cmocka_unit_test(test_lame_duck),
         cmocka_unit_test(test_drain_answers_what_has_come),
+        cmocka_unit_test(test_drain_with_half_a_head),
         cmocka_unit_test(test_drain_with_output_left),
         cmocka_unit_test(test_close_with_everything_in_progress),
         cmocka_unit_test(test_clients_leave_in_every_state),

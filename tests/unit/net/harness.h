@@ -61,6 +61,7 @@ struct server {
     struct ax_log log_access;
     char *big;
     unsigned released;
+    struct ax_str fixed; /* body of /fixed; empty = no such route */
     void (*custom)(struct server *s, struct ax_request *r); /* answers /custom, on the loop's thread */
     unsigned released_custom;
     bool dying; /* run() says so instead of entering anything */
@@ -293,6 +294,9 @@ static inline void server_site(struct server *s)
     add_route(s, AX_GET, "/copied", "copied", (struct ax_route){0});
     add_route(s, AX_GET, "/old", "redirect",
               (struct ax_route){.kind = AX_SITE_FIXED, .status = 308, .headers = AX_STR("Location: /\r\n")});
+    if (s->fixed.n)
+        add_route(s, AX_GET, "/fixed", "fixed",
+                  (struct ax_route){.kind = AX_SITE_FIXED, .status = 200, .body = s->fixed});
     add_route(s, AX_GET, "/live", "health", (struct ax_route){.kind = AX_SITE_HEALTH, .health_live = true});
     add_route(s, AX_GET, "/ready", "health", (struct ax_route){.kind = AX_SITE_HEALTH});
     add_route(s, AX_POST, "/small", "echo", (struct ax_route){.body_max = 10});

@@ -316,6 +316,35 @@ static void test_inflight_over_all_workers(void **state)
 }
 
 /* Requests whose body never became whole give their place back. */
+/* A low ceiling is not dealt out: it holds to the request also when one worker has them all. */
+static void test_inflight_of_one_worker(void **state)
+{
+    enum { LIMIT = 6 };
+    struct cluster c;
+    int fd[LIMIT];
+
+    (void)state;
+    cluster_init(&c, 2);
+    c.o.limit_inflight = LIMIT;
+    cluster_start(&c);
+    for (int i = 0; i < LIMIT; i++) {
+        fd[i] = pair_up(&c.s[0]);
+        puts_fd(fd[i], GET("/silent"));
+        assert_true(until_read(fd[i]));
+        server_command(&c.s[0], CMD_NONE);
+    }
+    assert_int_equal(ax_worker_load(c.s[0].worker).inflight, LIMIT);
+    for (int i = 0; i < 2; i++) {
+        int more = pair_up(&c.s[i]);
+        puts_fd(more, GET("/"));
+        assert_int_equal(status_of(more), 503);
+        close(more);
+    }
+    for (int i = 0; i < LIMIT; i++)
+        close(fd[i]);
+    cluster_stop(&c);
+}
+
 static void test_inflight_is_given_back(void **state)
 {
     static const char *const t[] = {
@@ -515,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_no_descriptor_left),
         cmocka_unit_test(test_no_descriptor_and_nothing_to_give_up),
         cmocka_unit_test(test_inflight_over_all_workers),
+        cmocka_unit_test(test_inflight_of_one_worker),
         cmocka_unit_test(test_inflight_is_given_back),
         cmocka_unit_test(test_body_memory),
         cmocka_unit_test(test_workers_leave),
