@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 void *ax_malloc(size_t bytes) __attribute__((malloc, warn_unused_result));
-void *ax_calloc(size_t n, size_t bytes) __attribute__((malloc, warn_unused_result)); /* NULL on overflow too */
+/* NULL on overflow too. */
+void *ax_calloc(size_t n, size_t bytes) __attribute__((malloc, warn_unused_result));
 void *ax_realloc(void *p, size_t bytes) __attribute__((warn_unused_result));
 char *ax_strdup(const char *s) __attribute__((malloc, warn_unused_result));
 char *ax_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));

@@ -9,17 +9,17 @@
 
 __attribute__((noreturn, cold)) void ax_assert_failed(const char *expr, const char *file, int line);
 
-#define AX_LIKELY(x) __builtin_expect(!!(x), 1)
+#define AX_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define AX_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define AX_ASSERT(x) (AX_LIKELY(x) ? (void)0 : ax_assert_failed(#x, __FILE__, __LINE__))
 
 #ifdef AX_DEBUG
 #define AX_DEBUG_ASSERT(x) AX_ASSERT(x)
-#define AX_NEVER(x) ((x) ? (ax_assert_failed("NEVER " #x, __FILE__, __LINE__), 1) : 0)
+#define AX_NEVER(x)        ((x) ? (ax_assert_failed("NEVER " #x, __FILE__, __LINE__), 1) : 0)
 #else
 #define AX_DEBUG_ASSERT(x) ((void)0)
-#define AX_NEVER(x) AX_UNLIKELY(x)
+#define AX_NEVER(x)        AX_UNLIKELY(x)
 #endif
 
 /* Every long-lived struct starts with `uint32_t magic`; AX_CAST checks it wherever a void pointer comes back
@@ -31,7 +31,8 @@ __attribute__((noreturn, cold)) void ax_assert_failed(const char *expr, const ch
         ax_cast_;                                                                                            \
     })
 
-#define AX_CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
+#define AX_CONTAINER_OF(ptr, type, member)                                                                   \
+    ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
 #define AX_COUNT(a) (sizeof(a) / sizeof *(a))
 
 #endif

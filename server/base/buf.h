@@ -30,7 +30,8 @@ bool ax_buf_addf(struct ax_buf *b, const char *fmt, ...) __attribute__((format(p
  * becomes U+FFFD, so the result is always valid JSON. */
 bool ax_buf_add_json(struct ax_buf *b, struct ax_str s);
 void ax_buf_drop(struct ax_buf *b, size_t n); /* removes n bytes at the front */
-const char *ax_buf_cstr(struct ax_buf *b);    /* NUL-terminated view, valid until the next append; NULL = no memory */
+/* NUL-terminated view, valid until the next append; NULL = no memory. */
+const char *ax_buf_cstr(struct ax_buf *b);
 
 static inline bool ax_buf_adds(struct ax_buf *b, const char *s)
 {

@@ -1,5 +1,6 @@
 /* base/deadline.h - timeouts of equal length need no heap: a queue in order of arrival is in order of expiry.
- * One queue per length; push and remove are O(1).  Intrusive: the deadline lives in the thing that times out. */
+ * One queue per length; push and remove are O(1).  Intrusive: the deadline lives in the thing that times out.
+ */
 #ifndef AX_BASE_DEADLINE_H
 #define AX_BASE_DEADLINE_H
 

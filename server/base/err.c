@@ -59,10 +59,9 @@ int ax_fail_at(struct ax_err *reterr, enum ax_code code, const char *file, unsig
 
 const char *ax_code_text(enum ax_code code)
 {
-    static const char *const text[] = {
-        "ok",
+    static const char *const text[] = {"ok",
 #define X(name, text) text,
-        AX_ERR_MAP(X)
+                                       AX_ERR_MAP(X)
 #undef X
     };
     return (unsigned)code < sizeof text / sizeof *text ? text[code] : "unknown error";

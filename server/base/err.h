@@ -41,7 +41,8 @@ struct ax_err {
 int ax_fail(struct ax_err *reterr, enum ax_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4), cold));
 /* As ax_fail with AX_E_SYS; keeps `os` and appends ": strerror(os)". */
-int ax_fail_os(struct ax_err *reterr, int os, const char *fmt, ...) __attribute__((format(printf, 3, 4), cold));
+int ax_fail_os(struct ax_err *reterr, int os, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4), cold));
 /* As ax_fail, at a place of a file. */
 int ax_fail_at(struct ax_err *reterr, enum ax_code code, const char *file, unsigned line, unsigned col,
                const char *fmt, ...) __attribute__((format(printf, 6, 7), cold));

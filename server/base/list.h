@@ -39,6 +39,7 @@ static inline void ax_list_remove(struct ax_list *node)
 #define AX_LIST_ENTRY(node, type, member) AX_CONTAINER_OF(node, type, member)
 /* The body may remove `it` itself, no other node. */
 #define AX_LIST_EACH(it, head)                                                                               \
-    for (struct ax_list *it = (head)->next, *ax_next_ = it->next; it != (head); it = ax_next_, ax_next_ = it->next)
+    for (struct ax_list *it = (head)->next, *ax_next_ = it->next; it != (head);                              \
+         it = ax_next_, ax_next_ = it->next)
 
 #endif

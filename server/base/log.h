@@ -29,7 +29,8 @@ struct ax_kv {
     int64_t i;
 };
 
-/* output: "stderr", "stdout", "off" or a file path (opened O_APPEND, 0640).  AUTO becomes TEXT on a terminal. */
+/* output: "stderr", "stdout", "off" or a file path (opened O_APPEND, 0640).  AUTO becomes TEXT on a terminal.
+ */
 int ax_log_open(struct ax_log *log, const char *output, enum ax_log_format format, enum ax_log_level level,
                 struct ax_err *reterr);
 /* Opens the file anew (after rotation); keeps the old descriptor when that fails. */

@@ -18,7 +18,8 @@ int ax_pool_init(struct ax_pool *p, const char *name, size_t obj_bytes, unsigned
     if (prewarm) {
         if (__builtin_mul_overflow(p->obj_bytes, (size_t)prewarm, &p->warm_bytes) ||
             !(p->warm = ax_malloc(p->warm_bytes)))
-            return ax_fail(reterr, AX_E_NOMEM, "no memory for %u pre-warmed objects of pool %s", prewarm, name);
+            return ax_fail(reterr, AX_E_NOMEM, "no memory for %u pre-warmed objects of pool %s", prewarm,
+                           name);
         memset(p->warm, 0, p->warm_bytes);
         for (unsigned i = prewarm; i-- > 0;) {
             struct free_obj *o = (void *)(p->warm + (size_t)i * p->obj_bytes);

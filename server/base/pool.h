@@ -1,7 +1,7 @@
 /* base/pool.h - fixed-size objects, pre-warmed, bounded, counted.  One pool per worker thread, no locks.
  * Objects come from pre-warmed chunks first and from the allocator beyond them (counted as `dry`).
- * Built with -DAX_POOL_MALLOC (always so under sanitizers) get and put are calloc and free, so that a use after
- * put is seen; the counting stays the same. */
+ * Built with -DAX_POOL_MALLOC (always so under sanitizers) get and put are calloc and free, so that a use
+ * after put is seen; the counting stays the same. */
 #ifndef AX_BASE_POOL_H
 #define AX_BASE_POOL_H
 

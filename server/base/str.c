@@ -36,7 +36,8 @@ bool ax_str_u64(struct ax_str s, uint64_t *ret)
         return false;
     for (size_t i = 0; i < s.n; i++) {
         unsigned d = (unsigned char)s.p[i] - (unsigned)'0';
-        if (d > 9 || __builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)d, &v))
+        if (d > 9 || __builtin_mul_overflow(v, (uint64_t)10, &v) ||
+            __builtin_add_overflow(v, (uint64_t)d, &v))
             return false;
     }
     *ret = v;

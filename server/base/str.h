@@ -52,8 +52,8 @@ unsigned ax_u64_dec(char *out, uint64_t v);
 /* Well-formed UTF-8 as Unicode 15, table 3-7 has it: no overlong form, no surrogate, at most U+10FFFF. */
 bool ax_utf8_valid(const char *p, size_t n);
 
-/* The entry of names[0..n) nearest to `word` by edit distance, or NULL when none is near (more than a third of
- * its letters differ): the "did you mean" of every message. */
+/* The entry of names[0..n) nearest to `word` by edit distance, or NULL when none is near (more than a third
+ * of its letters differ): the "did you mean" of every message. */
 const char *ax_nearest(const char *word, const char *const *names, size_t n);
 
 #endif

@@ -10,9 +10,10 @@ static const char *const names[] = {
 };
 
 /* Known to HTTP's registry, never routed here. */
-static const char *const others[] = {"TRACE", "CONNECT", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
-                                     "UNLOCK", "SEARCH", "REPORT", "LINK", "UNLINK", "BIND", "REBIND", "UNBIND",
-                                     "ACL", "MKACTIVITY", "CHECKOUT", "MERGE", "MKCALENDAR", "PRI"};
+static const char *const others[] = {"TRACE",    "CONNECT", "PROPFIND",   "PROPPATCH", "MKCOL",  "COPY",
+                                     "MOVE",     "LOCK",    "UNLOCK",     "SEARCH",    "REPORT", "LINK",
+                                     "UNLINK",   "BIND",    "REBIND",     "UNBIND",    "ACL",    "MKACTIVITY",
+                                     "CHECKOUT", "MERGE",   "MKCALENDAR", "PRI"};
 
 enum ax_method ax_method_parse(struct ax_str name)
 {

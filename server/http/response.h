@@ -8,11 +8,11 @@
 #include "base/str.h"
 
 enum ax_content { /* Content-Type lines made once */
-    AX_CONTENT_NONE,
-    AX_CONTENT_TEXT, /* text/plain; charset=utf-8 */
-    AX_CONTENT_JSON, /* application/json; charset=utf-8 */
-    AX_CONTENT_BYTES, /* application/octet-stream */
-    AX_CONTENT_HTML, /* text/html; charset=utf-8 */
+                  AX_CONTENT_NONE,
+                  AX_CONTENT_TEXT,  /* text/plain; charset=utf-8 */
+                  AX_CONTENT_JSON,  /* application/json; charset=utf-8 */
+                  AX_CONTENT_BYTES, /* application/octet-stream */
+                  AX_CONTENT_HTML,  /* text/html; charset=utf-8 */
 };
 
 struct ax_response_head {
@@ -32,7 +32,8 @@ size_t ax_response_head_max(const struct ax_response_head *h);
 size_t ax_response_head_write(const struct ax_response_head *h, char *out);
 const char *ax_status_reason(unsigned status); /* "" when unknown */
 
-/* Lines for `headers`: a valid field name (RFC 9110, 5.1) and value (5.5: no CR, LF, NUL or other control byte but HT). */
+/* Lines for `headers`: a valid field name (RFC 9110, 5.1) and value (5.5: no CR, LF, NUL or other control
+ * byte but HT). */
 bool ax_field_name_ok(struct ax_str s);
 bool ax_field_value_ok(struct ax_str s);
 
