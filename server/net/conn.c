@@ -376,8 +376,11 @@ static void on_readable(struct ax_conn *c)
     struct ax_worker *w = c->worker;
     ssize_t n;
 
-    if (AX_UNLIKELY(w->dying))
+    if (AX_UNLIKELY(w->dying)) { /* what is not read stays readable: the loop must not spin over it */
+        uv_poll_stop(&c->poll);
+        c->events = 0;
         return;
+    }
     do
         n = recv(c->fd, w->read_buffer, sizeof w->read_buffer, 0);
     while (n < 0 && errno == EINTR);

@@ -329,6 +329,8 @@ static void test_clients_leave_in_every_state(void **state)
 static void test_dying_dispatcher(void **state)
 {
     struct server s;
+    struct timespec used;
+    clockid_t clock;
 
     (void)state;
     server_init(&s);
@@ -338,6 +340,10 @@ static void test_dying_dispatcher(void **state)
     puts_fd(a, GET("/") GET("/live"));
     assert_true(until_read(a));
     puts_fd(b, GET("/"));
+    poll(NULL, 0, 60); /* time in which the loop has nothing to do */
+    assert_int_equal(pthread_getcpuclockid(s.thread, &clock), 0);
+    clock_gettime(clock, &used);
+    assert_true(used.tv_sec == 0 && used.tv_nsec < 40000000);
     server_stop(&s);
     expect_close(a);
     close(a);
