@@ -7,12 +7,13 @@
 
 #include "base/str.h"
 
-enum ax_content { /* Content-Type lines made once */
-                  AX_CONTENT_NONE,
-                  AX_CONTENT_TEXT,  /* text/plain; charset=utf-8 */
-                  AX_CONTENT_JSON,  /* application/json; charset=utf-8 */
-                  AX_CONTENT_BYTES, /* application/octet-stream */
-                  AX_CONTENT_HTML,  /* text/html; charset=utf-8 */
+/* Content-Type lines made once. */
+enum ax_content {
+    AX_CONTENT_NONE,
+    AX_CONTENT_TEXT,  /* text/plain; charset=utf-8 */
+    AX_CONTENT_JSON,  /* application/json; charset=utf-8 */
+    AX_CONTENT_BYTES, /* application/octet-stream */
+    AX_CONTENT_HTML,  /* text/html; charset=utf-8 */
 };
 
 struct ax_response_head {

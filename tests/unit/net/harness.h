@@ -61,7 +61,7 @@ struct server {
     struct ax_log log_access;
     char *big;
     unsigned released;
-    struct ax_str fixed; /* body of /fixed; empty = no such route */
+    struct ax_str fixed;                                    /* body of /fixed; empty = no such route */
     void (*custom)(struct server *s, struct ax_request *r); /* answers /custom, on the loop's thread */
     unsigned released_custom;
     bool dying; /* run() says so instead of entering anything */
