@@ -72,8 +72,8 @@ export function workerStats(): Record<string, number>;
 /** content: 0 none, 1 text, 2 json, 3 bytes, 4 html. body: string (written as UTF-8), Uint8Array, or undefined.
  *  headers: rendered lines `name: value\r\n` in latin1, already checked, or undefined. */
 export function send(slot: number, gen: number, status: number, content: number, body?: string | Uint8Array, headers?: string): boolean;
-/** The server's own error answer (JSON). */
-export function fail(slot: number, gen: number, status: number, message: string, limit?: string): boolean;
+/** The server's own error answer (JSON); cause: what the request's record says instead of the message. */
+export function fail(slot: number, gen: number, status: number, message: string, limit?: string, cause?: string): boolean;
 /** A handler failed after the response: counted as late_errors. */
 export function lateError(): void;
 /** Between two requests of a batch when the handler did not answer: takes the time (batch[1] may become 1). */

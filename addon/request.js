@@ -342,8 +342,8 @@ function answerAgain(req) {
 }
 
 /** The server's own error answer instead of one by the handler. */
-function refuse(req, status, message, limit) {
-  native.fail(req._slot, req._gen, status, message, limit);
+function refuse(req, status, message, limit, cause) {
+  native.fail(req._slot, req._gen, status, message, limit, cause);
   req._sent = REFUSED;
   if (req._memo !== null) end(req, req._memo);
 }

@@ -148,7 +148,7 @@ function refuseWith(req, err) {
   const message = status < 500 || development ? messageOf(err) || reasonOf(status) : reasonOf(status);
   const limit = err?.code === 'ERR_UPLOAD_LIMIT' ? err.limit : undefined;
   if (development && limit === undefined) return refuseWithStack(req, status, message, err);
-  return refuse(req, status, message, limit);
+  return refuse(req, status, message, limit, status < 500 ? undefined : messageOf(err));
 }
 
 function refuseWithStack(req, status, message, err) {

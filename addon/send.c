@@ -1,7 +1,11 @@
 /* Answering: one native call per response.  A string goes from V8 straight into the connection's output;
  * nothing is allocated for what fits there.  Thread: the environment's own. */
+#include <string.h>
+
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "bridge.h"
+#include "metrics/segment.h"
 
 enum {
     DIRECT_UNITS =
@@ -17,8 +21,9 @@ static napi_value boolean(napi_env env, bool v)
     return napi_get_boolean(env, v, &ret) == napi_ok ? ret : NULL;
 }
 
-/* The core has taken the time of the answer; a batch that has used up its slice ends after this request, and one
- * that has filled a connection's output.  r may be read: a slot outlives its answer until control returns to the loop. */
+/* The core has taken the time of the answer; a batch that has used up its slice ends after this request, and
+ * one that has filled a connection's output.  r may be read: a slot outlives its answer until control returns
+ * to the loop. */
 static inline void check_slice(struct ax_bridge *b, const struct ax_request *r)
 {
     if (b->batch_n && (r->reply_at.us >= b->slice_end.us || ax_request_backed_up(r)))
@@ -212,6 +217,20 @@ static bool short_text(napi_env env, napi_value v, char *out, size_t bytes)
     return napi_get_value_string_utf8(env, v, out, bytes, &n) == napi_ok;
 }
 
+/* What really happened, for the request's record: the client of a 5xx is told less. */
+static void keep_cause(struct ax_call *c)
+{
+    char text[AX_RECORD_ERROR + 1];
+
+    if (c->argc < 6 || c->r->state == AX_REQ_ANSWERED ||
+        !short_text(c->b->env, c->argv[5], text, sizeof text))
+        return;
+    struct ax_str s = ax_str(text);
+    char *copy = ax_arena_alloc(&c->r->arena, s.n + 1);
+    if (copy)
+        c->r->error = memcpy(copy, text, s.n + 1);
+}
+
 napi_value ax_js_fail(napi_env env, napi_callback_info info)
 {
     struct ax_call c;
@@ -219,7 +238,7 @@ napi_value ax_js_fail(napi_env env, napi_callback_info info)
     size_t n;
     char stack[1024], limit[64], *own = NULL, *text = stack;
 
-    if (!ax_call_begin(env, info, 5, &c))
+    if (!ax_call_begin(env, info, 6, &c))
         return NULL;
     AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[2], &status));
     AX_NAPI_TRY(napi_get_value_string_utf8(env, c.argv[3], NULL, 0, &n));
@@ -230,6 +249,7 @@ napi_value ax_js_fail(napi_env env, napi_callback_info info)
         ax_send_late(c.b);
         return boolean(env, false);
     }
+    keep_cause(&c);
     size_t room = n < MESSAGE_MAX ? n + 1 : MESSAGE_MAX;
     if (room > sizeof stack && (own = ax_malloc(room)) != NULL)
         text = own; /* without memory the message is cut earlier */
@@ -238,9 +258,9 @@ napi_value ax_js_fail(napi_env env, napi_callback_info info)
     ax_free(own);
     return taken(&c, rc);
 fail:
-    napi_throw_type_error(
-        env, "ERR_INVALID_ARG_TYPE",
-        "fail wants slot, gen, a status from 400 to 599, a message and the name of a limit or nothing");
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
+                          "fail wants slot, gen, a status from 400 to 599, a message, the name of a limit or "
+                          "nothing, and what happened or nothing");
     return NULL;
 }
 

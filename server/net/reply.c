@@ -349,7 +349,7 @@ int ax_reply_error(struct ax_request *r, unsigned status, const char *text, cons
     if (limit)
         ax_buf_addf(&b, ",\"limit\":\"%s\"", limit);
     ax_buf_addc(&b, '}');
-    if (status >= 500 || limit) {
+    if ((status >= 500 || limit) && !r->error) {
         struct ax_str s = ax_str(text);
         char *copy = ax_arena_alloc(&r->arena, s.n + 1);
         r->error = copy ? memcpy(copy, text, s.n + 1) : "error";

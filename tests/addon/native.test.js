@@ -275,7 +275,7 @@ test('a worker that is closed with unanswered requests, bodies and all, leaves n
 });
 
 test('fail is the answer of the server: JSON, with its limit', async () => {
-  const handle = (slot, gen) => native.fail(slot, gen, 413, 'too "large"', 'uploads.file');
+  const handle = (slot, gen) => native.fail(slot, gen, 413, 'too "large"', 'uploads.file', 'kept for the record');
   await withServer([nativeRoute('GET', '/')], handle, async ({ port }) => {
     const { status, text } = await request(port, 'GET', '/');
     assert.equal(status, 413);
