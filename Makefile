@@ -172,17 +172,18 @@ format: ## let clang-format write all C files
 # ---- install: the same tree under $(DESTDIR)$(PREFIX)
 ROOT = $(DESTDIR)$(PREFIX)
 install: all ## install under DESTDIR PREFIX (/usr/local)
-	install -d $(ROOT)/bin $(ROOT)/lib/actix/addon $(ROOT)/share/actix $(ROOT)/share/doc/actix
+	install -d $(ROOT)/bin $(ROOT)/lib/actix/addon $(ROOT)/share/actix $(ROOT)/share/doc/actix/docs
 	install -m 755 $(O)/bin/actix $(ROOT)/bin/actix
 	install -m 644 $(O)/lib/actix/addon/actix.node $(JS_FILES) $(ROOT)/lib/actix/addon/
 	rm -rf $(ROOT)/share/actix/templates
 	cp -R templates $(ROOT)/share/actix/templates
 	install -m 644 $(wildcard config/*.json) $(ROOT)/share/actix/
-	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md docs/*.md) $(ROOT)/share/doc/actix/
+	install -m 644 LICENSE README.md CHANGELOG.md $(ROOT)/share/doc/actix/
+	install -m 644 $(wildcard docs/*.md) $(ROOT)/share/doc/actix/docs/
 
 uninstall: ## remove what install put there
 	rm -f $(ROOT)/bin/actix
-	rm -rf $(ROOT)/lib/actix $(ROOT)/share/actix $(ROOT)/share/doc/actix
+	rm -rf $(ROOT)/lib/actix $(ROOT)/share/actix $(ROOT)/share/doc/actix/docs
 
 # What clang-tidy compiles with.
 flags:
