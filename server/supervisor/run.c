@@ -175,19 +175,34 @@ static void on_exit_starting(struct ax_supervisor *s, const char *how)
     give_up(s);
 }
 
-static void on_exit_stopping(struct ax_supervisor *s, const char *how)
+/* One that we did not kill and that had nothing to do has cut nothing off. */
+static void on_exit_stopping(struct ax_supervisor *s, uint64_t inflight, const char *how)
 {
     if (!s->engine_drained) {
-        s->result.forced = true;
-        ax_log_warn(&s->log, "the engine %s before all requests were answered", how);
+        s->result.forced = s->engine_killed || inflight > 0;
+        ax_log_warn(&s->log, "the engine %s while it stopped, with %" PRIu64 " requests in progress", how,
+                    inflight);
     }
     ax_supervisor_over(s);
+}
+
+static uint64_t in_progress(const struct ax_supervisor *s)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; s->segment && i < ax_segment_workers(s->segment); i++) {
+        struct ax_counters c;
+        ax_segment_read_counters(s->segment, i, &c);
+        n += c.inflight;
+    }
+    return n;
 }
 
 static void on_exit(void *ctx, int status)
 {
     struct ax_supervisor *s = AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC);
     bool was_ready = s->engine_ready;
+    uint64_t inflight = in_progress(s); /* the segment goes below */
     char how[96];
 
     ax_spawn_status_text(status, how, sizeof how);
@@ -203,7 +218,7 @@ static void on_exit(void *ctx, int status)
     else if (s->phase == AX_RUNNING)
         on_exit_running(s, was_ready, how);
     else if (s->phase != AX_OVER)
-        on_exit_stopping(s, how);
+        on_exit_stopping(s, inflight, how);
 }
 
 int ax_run_engine(struct ax_supervisor *s, struct ax_err *reterr)
@@ -231,7 +246,7 @@ int ax_run_engine(struct ax_supervisor *s, struct ax_err *reterr)
 
     if (rc < 0)
         return rc;
-    s->engine_ready = s->engine_drained = false;
+    s->engine_ready = s->engine_drained = s->engine_killed = false;
     struct ax_err why = {0};
     if (ax_writer_add(s->writer, segment, ax_engine_pid(s->engine), &why) < 0) {
         /* what it counts would be lost: better no such engine; on_exit follows */
@@ -325,6 +340,7 @@ void ax_run_kill(struct ax_supervisor *s)
         s->phase = AX_DRAINING;
     if (s->engine) {
         s->engine_drained = false;
+        s->engine_killed = true;
         ax_engine_kill(s->engine);
     } else {
         ax_supervisor_over(s);

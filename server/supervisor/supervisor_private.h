@@ -52,9 +52,9 @@ struct ax_supervisor {
 
     /* the run */
     enum ax_phase phase;
-    struct ax_engine *engine;   /* NULL between two */
-    struct ax_segment *segment; /* of `engine`; OWNED by the writer */
-    bool engine_ready, engine_drained;
+    struct ax_engine *engine;                         /* NULL between two */
+    struct ax_segment *segment;                       /* of `engine`; OWNED by the writer */
+    bool engine_ready, engine_drained, engine_killed; /* killed: by us, at the end of our patience */
     ax_mono started, ready_at, first_int;
     unsigned generation, restarts;
     int64_t backoff_ms; /* before the next start */

@@ -1,6 +1,7 @@
 'use strict';
 // Stands in for addon/engine.js: speaks the protocol of addon/plan.d.ts over the real descriptors, serves with node:http.
-// STUB says how it behaves: normal, failed, place, die, mute, garbage, stubborn (never drains).
+// STUB says how it behaves: normal, failed, place, die, mute, garbage, stubborn (never drains),
+// crash (dies when it is to stop).
 const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
@@ -28,6 +29,7 @@ function answer(req, res) {
 
 function stop() {
   if (mode === 'stubborn') return;
+  if (mode === 'crash') process.kill(process.pid, 'SIGKILL');
   left = servers.length;
   for (const server of servers) {
     server.close(() => --left || tell({ type: 'drained' }, () => process.exit(0)));

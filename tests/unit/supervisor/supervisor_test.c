@@ -437,6 +437,26 @@ static void test_forced(void **state)
     clean(&a);
 }
 
+/* An engine that had nothing to do and dies while it stops: nothing was cut off. */
+static void test_dies_at_stop(void **state)
+{
+    struct app a;
+    bool forced = true;
+
+    (void)state;
+    make(&a, "version: 1\nserver: { listen: \"127.0.0.1:0\", workers: 1 }\n"
+             "log: { output: app.log, format: json }\nroutes: { /: h.js }\n");
+    start(&a, "crash");
+    await_ready(&a);
+    assert_int_equal(ax_client_stop(&a.state, &forced, NULL), 0);
+    assert_false(forced);
+    assert_int_equal(wait_exit(&a), 0);
+    char *log = log_of(&a, "app.log");
+    assert_non_null(strstr(log, "while it stopped, with 0 requests in progress"));
+    free(log);
+    clean(&a);
+}
+
 static void test_second_int(void **state)
 {
     struct app a;
@@ -584,19 +604,13 @@ static void test_fit_connections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),
-        cmocka_unit_test(test_what_the_engine_gets),
-        cmocka_unit_test(test_crash),
-        cmocka_unit_test(test_start_fails),
-        cmocka_unit_test(test_second),
-        cmocka_unit_test(test_drain),
-        cmocka_unit_test(test_forced),
-        cmocka_unit_test(test_second_int),
-        cmocka_unit_test(test_killed_supervisor),
-        cmocka_unit_test(test_logs),
-        cmocka_unit_test(test_unusable_state),
-        cmocka_unit_test(test_nomem),
-        cmocka_unit_test(test_fit_connections),
+        cmocka_unit_test(test_life),       cmocka_unit_test(test_what_the_engine_gets),
+        cmocka_unit_test(test_crash),      cmocka_unit_test(test_start_fails),
+        cmocka_unit_test(test_second),     cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_forced),     cmocka_unit_test(test_dies_at_stop),
+        cmocka_unit_test(test_second_int), cmocka_unit_test(test_killed_supervisor),
+        cmocka_unit_test(test_logs),       cmocka_unit_test(test_unusable_state),
+        cmocka_unit_test(test_nomem),      cmocka_unit_test(test_fit_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
