@@ -183,7 +183,7 @@ install: all ## install under DESTDIR PREFIX (/usr/local)
 
 uninstall: ## remove what install put there
 	rm -f $(ROOT)/bin/actix
-	rm -rf $(ROOT)/lib/actix $(ROOT)/share/actix $(ROOT)/share/doc/actix/docs
+	rm -rf $(ROOT)/lib/actix $(ROOT)/share/actix $(ROOT)/share/doc/actix
 
 # What clang-tidy compiles with.
 flags:
