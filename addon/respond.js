@@ -130,21 +130,26 @@ function adoptHeaders(target, response) {
 /** A handler threw or rejected.  Never throws. */
 function failed(req, err) {
   try {
-    if (req._sent === OPEN) refuseWith(req, err);
-    else {
-      native.lateError();
-      report(req, ERROR, 'error after the response', err);
-    }
+    if (req._sent === OPEN && native.alive(req._slot, req._gen)) refuseWith(req, err);
+    else failedLate(req, err);
   } catch {
     // An error whose own getters throw: it gets no say.
     if (req._sent === OPEN) refuse(req, 500, 'Internal Server Error');
   }
 }
 
+/** The handler has answered, or the server has with 504. */
+function failedLate(req, err) {
+  native.lateError();
+  report(req, isAborted(req) ? DEBUG : ERROR, 'error after the response', err);
+}
+
+/** The handler was told to give up, so that it fails is no news. */
+const isAborted = (req) => req._memo?.abort?.signal.aborted === true;
+
 function refuseWith(req, err) {
   const status = statusOf(err);
-  const aborted = req._memo?.abort?.signal.aborted === true;
-  report(req, status < 500 || aborted ? DEBUG : ERROR, 'the handler failed', err);
+  report(req, status < 500 || isAborted(req) ? DEBUG : ERROR, 'the handler failed', err);
   const message = status < 500 || development ? messageOf(err) || reasonOf(status) : reasonOf(status);
   const limit = err?.code === 'ERR_UPLOAD_LIMIT' ? err.limit : undefined;
   if (development && limit === undefined) return refuseWithStack(req, status, message, err);

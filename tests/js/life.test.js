@@ -76,6 +76,21 @@ test('a handler that is too slow: 504, its signal, and its late answer does noth
   assert.deepStrictEqual(await end.promise, ['TimeoutError', 'ERR_RESPONSE_SENT']);
 });
 
+test('a handler that fails after its timeout has sent nothing late', async (t) => {
+  const { native } = require('./support');
+  const end = later();
+  const { url } = await serve(t, {
+    'GET /': async (req) => {
+      setImmediate(() => end.resolve(req.signal));
+      await new Promise((_, reject) => req.signal.addEventListener('abort', () => reject(req.signal.reason)));
+    },
+  }, { settings: { timeout_handler_us: 50_000 } });
+  assert.strictEqual((await fetch(url)).status, 504);
+  assert.strictEqual((await end.promise).aborted, true);
+  const { late_sends, late_errors } = native.workerStats();
+  assert.deepStrictEqual([late_sends, late_errors], [0, 1]);
+});
+
 test('a signal that is asked for too late is aborted already', async (t) => {
   const end = later();
   const { url } = await serve(t, {
