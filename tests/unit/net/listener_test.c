@@ -163,11 +163,13 @@ static void longest_idle_first(unsigned workers)
     puts_fd(fd[2], GET("/silent")); /* busy: never closed */
     int fifth = dial_and_ask(&c);
     expect_close(fd[1]);
+    assert_int_equal(all_connections(&c), 4); /* one for one */
     int sixth = dial_and_ask(&c);
     expect_close(fd[3]);
+    assert_int_equal(all_connections(&c), 4); /* one for one */
     int seventh = dial_and_ask(&c);
     expect_close(fd[0]);
-    assert_true(all_connections(&c) <= 4);
+    assert_int_equal(all_connections(&c), 4); /* one for one */
     for (int i = 0; i < 4; i++)
         close(fd[i]);
     close(fifth);
