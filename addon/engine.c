@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/trim.h"
 #include "bridge.h"
 #include "native.h"
 #include "options.h"
@@ -195,6 +196,14 @@ napi_value ax_js_engineReopenLogs(napi_env env, napi_callback_info info)
     int rc = ax_log_reopen(&e->log, &err);
     int rc2 = ax_log_reopen(&e->access, &err); /* the first error is kept; both are tried */
     return rc < 0 || rc2 < 0 ? ax_throw_err(env, &err, "ERR_LOG") : NULL;
+}
+
+napi_value ax_js_engineTrim(napi_env env, napi_callback_info info)
+{
+    napi_value ret;
+
+    (void)info;
+    return napi_create_double(env, (double)ax_trim_program(), &ret) == napi_ok ? ret : NULL;
 }
 
 /* A closed worker of this environment is freed with it: its last requests are still counted in the segment.

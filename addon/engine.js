@@ -174,6 +174,7 @@ function ready(place) {
   if (place.restarts > 0) event('restart', place, `worker ${place.id} is back`);
   if (!engine.started && engine.places.every(({ readyAt }) => readyAt > 0)) {
     engine.started = true;
+    native.engineTrim();
     tell({ type: 'ready', workers: plan.workers });
   }
 }

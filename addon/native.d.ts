@@ -21,6 +21,8 @@ export function engineAttach(e: EngineHandle): void;
 export function engineSetStopping(e: EngineHandle): void;
 export function engineStopAccepting(e: EngineHandle): void;
 export function engineReopenLogs(e: EngineHandle): void;
+/** Once, when all workers are ready: gives back what only the start needed; returns bytes. */
+export function engineTrim(): number;
 /** All workers have ended. */
 export function engineFree(e: EngineHandle): void;
 
