@@ -174,7 +174,9 @@ const isErrorStatus = (n) => Number.isInteger(n) && n >= 400 && n <= 599;
 const reasonOf = (status) => require('node:http').STATUS_CODES[status] ?? (status < 500 ? 'Bad Request' : 'Server Error');
 
 function messageOf(err) {
-  return err !== null && typeof err === 'object' && 'message' in err ? String(err.message) : String(err);
+  if (err === null || typeof err !== 'object') return String(err);
+  // Loaded with the first error that is none.
+  return 'message' in err ? String(err.message) : require('node:util').inspect(err, { depth: 1, breakLength: Infinity });
 }
 
 function stackOf(err) {

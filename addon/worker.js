@@ -22,6 +22,7 @@ const registry = require('./registry');
 const { makeDispatch, gone } = require('./dispatch');
 const { background } = require('./background');
 const { load } = require('./loader');
+const { lineOf, stackOf, routeOf } = require('./blame');
 
 registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: 'thread' });
 registry.setServing({ url: plan.listen[0]?.url ?? '', log: logOnce });
@@ -157,23 +158,13 @@ function leave(code) {
 /** The environment may be broken: no new requests, those there are finish, then the worker is replaced. */
 function uncaught(err) {
   const text = `uncaught exception: ${lineOf(err)}`;
-  native.log(ERROR, text, [...routeOf(err), ...stackOf(err)]);
+  native.log(ERROR, text, [...routeOf(err, state.routes), ...stackOf(err)]);
   if (!state.serving) return failStart([{ message: text }]);
   if (!state.ending) parentPort.postMessage({ type: 'fatal', text });
   return end('crash', plan.shutdown_us < 0 ? Infinity : plan.shutdown_us / MICROSECONDS_PER_MS);
 }
 
-/** A promise that nobody waits for: its request cannot be told, its handler's file can. */
+/** A promise that nobody waits for: its request cannot be told, its handler often can. */
 function rejected(reason) {
-  native.log(ERROR, `unhandled rejection: ${lineOf(reason)}`, [...routeOf(reason), ...stackOf(reason)]);
-}
-
-const lineOf = (err) => (err instanceof Error ? `${err.name}: ${err.message}` : String(err)).split('\n', 1)[0];
-const stackOf = (err) => (err instanceof Error && typeof err.stack === 'string' ? ['stack', err.stack] : []);
-
-/** The routes whose module the stack passes through. */
-function routeOf(err) {
-  const stack = err instanceof Error ? String(err.stack) : '';
-  const patterns = state.routes.filter((r) => r.module !== undefined && stack.includes(r.module)).map((r) => r.pattern);
-  return patterns.length === 0 ? [] : ['route', [...new Set(patterns)].join(', ')];
+  native.log(ERROR, `unhandled rejection: ${lineOf(reason)}`, [...routeOf(reason, state.routes), ...stackOf(reason)]);
 }

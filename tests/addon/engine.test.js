@@ -237,11 +237,20 @@ test('a worker that exits, or runs out of memory, is replaced', async () => {
 });
 
 test('an unhandled rejection is logged with its route and kills nothing', async () => {
-  const source = "module.exports = () => { Promise.reject(new Error('nobody cares')); return 'fine'; };";
-  const engine = await ready({ files: { 'r.js': source }, routes: [['GET', '/r', 'r.js']] });
-  assert.equal((await request(engine.port, 'GET', '/r')).text, 'fine');
-  await engine.until(({ err }) => /unhandled rejection: Error: nobody cares.*"route":"\/r"/.test(err));
-  assert.equal((await request(engine.port, 'GET', '/r')).text, 'fine');
+  const source = `
+    exports.r = () => { Promise.reject(new Error('nobody cares')); return 'fine'; };
+    exports.later = async () => { (async () => { await null; throw new Error('a little later'); })(); return 'fine'; };
+    exports.odd = () => { Promise.reject(Object.create(null)); return 'fine'; };
+    require('actix-js').get('/code', function code(err, req) { Promise.reject(new Error('from code')); req.sendText('fine'); });`;
+  const names = ['r', 'later', 'odd'];
+  const engine = await ready({ files: { 'r.js': source }, routes: names.map((name) => ['GET', `/${name}`, `r.js#${name}`]) });
+  for (const name of [...names, 'code', 'r']) assert.equal((await request(engine.port, 'GET', `/${name}`)).text, 'fine');
+  for (const line of [
+    /unhandled rejection: Error: nobody cares.*"route":"\/r"/,
+    /unhandled rejection: Error: a little later.*"route":"\/r, \/later, \/odd(, \/code)?"/,
+    /unhandled rejection: \[Object: null prototype\] \{\}/,
+    /unhandled rejection: Error: from code.*"route":"\/code"/,
+  ]) await engine.until(({ err }) => line.test(err));
   assert.deepEqual(await engine.stop(), { code: 0, signal: null });
 });
 
