@@ -27,10 +27,17 @@ void ax_request_over(struct ax_request *r)
     ax_slot_put(r);
 }
 
+void ax_request_admit(struct ax_request *r)
+{
+    r->in_progress = true;
+    inflight(r->worker, 1);
+}
+
 void ax_request_leave(struct ax_request *r)
 {
-    if (r->state != AX_REQ_QUEUED && r->state != AX_REQ_ENTERED)
+    if (!r->in_progress)
         return;
+    r->in_progress = false;
     inflight(r->worker, -1);
     if (r->inflight_taken)
         ax_engine_put_inflight(r->worker->engine);
@@ -220,7 +227,6 @@ void ax_worker_queue(struct ax_request *r)
     struct ax_worker *w = r->worker;
 
     r->state = AX_REQ_QUEUED;
-    inflight(w, 1);
     if (AX_UNLIKELY(w->nready == w->ready_cap) && !ax_worker_grow_ready(w)) {
         ax_reply_error(r, 503, "out of memory", NULL);
         return;

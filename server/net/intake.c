@@ -272,15 +272,18 @@ static bool admit(struct ax_request *r)
         refuse(r, &(struct ax_refusal){413, "limits.body", "Content Too Large"});
         return false;
     }
-    if (AX_LIKELY(w->inflight < w->inflight_share || r->site_route->kind != AX_SITE_JS))
-        return true;
-    if (w->engine ? ax_engine_take_inflight(w->engine) : w->set->limit_inflight < 0) {
-        r->inflight_taken = w->engine != NULL;
-        return true;
+    if (AX_UNLIKELY(r->site_route->kind != AX_SITE_JS))
+        return true; /* answered at once, never waits */
+    if (AX_UNLIKELY(w->inflight >= w->inflight_share)) {
+        r->inflight_taken = w->engine && ax_engine_take_inflight(w->engine);
+        if (!r->inflight_taken && w->set->limit_inflight >= 0) {
+            ax_count_add(&w->count->limited, 1);
+            ax_reply_error(r, 503, "too many requests in progress", "limits.inflight");
+            return false;
+        }
     }
-    ax_count_add(&w->count->limited, 1);
-    ax_reply_error(r, 503, "too many requests in progress", "limits.inflight");
-    return false;
+    ax_request_admit(r);
+    return true;
 }
 
 static void send_continue(struct ax_request *r)

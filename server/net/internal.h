@@ -205,6 +205,7 @@ bool ax_worker_grow_ready(struct ax_worker *w);
 void ax_worker_flush(struct ax_worker *w); /* every connection with output: one write each */
 void ax_worker_on_prepare(uv_prepare_t *h);
 void ax_worker_on_check(uv_check_t *h);
+void ax_request_admit(struct ax_request *r); /* in progress from now on, while its body comes too */
 void ax_request_leave(
     struct ax_request *r); /* it is answered, or nobody waits any more: no longer in progress */
 void ax_request_over(struct ax_request *r); /* it ends without an answer: counted, its slot given back */

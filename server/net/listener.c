@@ -25,6 +25,7 @@ struct ax_engine {
     int64_t limit_connections, limit_inflight, limit_body_memory;
     atomic_int_least64_t connections, inflight_extra, body_memory;
     atomic_bool stopping, accepting_stopped;
+    atomic_bool full; /* the accept thread waits for a connection to end */
 
     pthread_mutex_t lock;       /* guards workers, nready, thread_runs */
     struct ax_worker **workers; /* by id; NULL = not registered */
@@ -32,7 +33,7 @@ struct ax_engine {
     unsigned next; /* round robin */
     bool thread_runs;
     pthread_t thread;
-    int wake; /* eventfd: the thread looks at accepting_stopped */
+    int wake; /* eventfd: the thread looks at accepting_stopped, or tries again */
 };
 
 static int set_flags(int fd)
@@ -94,9 +95,28 @@ bool ax_engine_take_connection(struct ax_engine *e)
     return take(&e->connections, 1, e->limit_connections);
 }
 
+static void wake_thread(const struct ax_engine *e)
+{
+    uint64_t one = 1;
+    ssize_t n = write(e->wake, &one, sizeof one); /* EAGAIN: it is awake already */
+
+    AX_DEBUG_ASSERT(n == (ssize_t)sizeof one || errno == EAGAIN);
+    (void)n;
+}
+
+static void clear_wake(const struct ax_engine *e)
+{
+    uint64_t times;
+    ssize_t n = read(e->wake, &times, sizeof times); /* EAGAIN: it is clear already */
+
+    (void)n;
+}
+
 void ax_engine_put_connection(struct ax_engine *e)
 {
     atomic_fetch_sub_explicit(&e->connections, 1, memory_order_relaxed);
+    if (AX_UNLIKELY(atomic_load_explicit(&e->full, memory_order_relaxed)) && atomic_exchange(&e->full, false))
+        wake_thread(e);
 }
 
 /* Half of the ceiling is dealt out in equal shares, so that the usual request touches no shared cache line;
@@ -207,13 +227,19 @@ static bool has_worker(struct ax_engine *e)
 
 /* ---- the accept thread */
 
-/* False: accepting must pause for a moment. */
+/* Somebody's place is wanted.  When the thread misses its end by a hair, the pause ends the wait. */
+static bool wait_for_room(struct ax_engine *e)
+{
+    atomic_store(&e->full, true);
+    make_room(e);
+    return false;
+}
+
+/* False: accepting must pause until a connection ends, or for a moment. */
 static bool accept_one(struct ax_engine *e, int listen_fd)
 {
-    if (!ax_engine_take_connection(e)) {
-        make_room(e);
-        return false;
-    }
+    if (!ax_engine_take_connection(e))
+        return wait_for_room(e);
     int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         hand_over(e, fd);
@@ -222,8 +248,7 @@ static bool accept_one(struct ax_engine *e, int listen_fd)
     ax_engine_put_connection(e);
     if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
         return true;
-    make_room(e); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
-    return false;
+    return wait_for_room(e); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
 }
 
 static void *accept_thread(void *arg)
@@ -243,6 +268,8 @@ static void *accept_thread(void *arg)
         paused = false;
         if (n < 0 && errno != EINTR)
             break;
+        if (n > 0 && p[e->nfds].revents)
+            clear_wake(e);
         for (unsigned i = 0; n > 0 && from == 0 && i < e->nfds && !paused; i++)
             if (p[i].revents & (POLLIN | POLLERR))
                 paused = !has_worker(e) || !accept_one(e, p[i].fd);
@@ -323,12 +350,8 @@ void ax_engine_set_stopping(struct ax_engine *e)
 
 void ax_engine_stop_accepting(struct ax_engine *e)
 {
-    uint64_t one = 1;
-
     atomic_store(&e->accepting_stopped, true);
-    ssize_t n = write(e->wake, &one, sizeof one); /* EAGAIN: it is awake already */
-    AX_DEBUG_ASSERT(n == (ssize_t)sizeof one || errno == EAGAIN);
-    (void)n;
+    wake_thread(e);
 }
 
 void ax_engine_free(struct ax_engine *e)

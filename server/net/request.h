@@ -50,6 +50,7 @@ struct ax_request {
     struct ax_buf body_buf;
     int64_t body_memory; /* bytes taken from limits.body_memory */
     bool parked;         /* QUEUED, but not in the worker's list: see ax_request_backed_up */
+    bool in_progress;    /* counted among the worker's requests in progress */
     bool inflight_taken; /* counted against limits.inflight of the engine */
     struct ax_out held;  /* response given before its turn */
     bool close;          /* the connection ends after this response */

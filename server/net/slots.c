@@ -49,7 +49,7 @@ static void reset(struct ax_request *r)
     r->next = NULL;
     ax_deadline_init(&r->timeout);
     r->state = AX_REQ_READING;
-    r->parked = r->watched = r->continue_due = r->close = r->inflight_taken = false;
+    r->parked = r->watched = r->continue_due = r->close = r->in_progress = r->inflight_taken = false;
     r->status = 0;
     r->route = AX_ROUTE_NONE;
     r->site_route = NULL;
@@ -100,8 +100,7 @@ void ax_slot_put(struct ax_request *r)
     ax_out_clear(&r->held, &w->block_pool);
     ax_arena_reset(&r->arena);
     ax_buf_fini(&r->body_buf);
-    if (AX_UNLIKELY(r->inflight_taken)) /* it ended before its body was whole */
-        ax_engine_put_inflight(w->engine);
+    ax_request_leave(r);
     if (AX_UNLIKELY(r->body_memory) && w->engine)
         ax_engine_put_memory(w->engine, r->body_memory);
     s->gen++;

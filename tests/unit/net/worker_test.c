@@ -336,6 +336,40 @@ static void test_inflight_ceiling(void **state)
     server_stop(&s);
 }
 
+/* A request whose body is still coming is in progress too. */
+static void test_inflight_counts_bodies(void **state)
+{
+    static const char half[] = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhe";
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    s.set.limit_inflight = 2;
+    server_start(&s);
+    int a = pair_up(&s), b = pair_up(&s), c = pair_up(&s);
+    puts_fd(a, half);
+    assert_true(until_read(a));
+    puts_fd(b, half);
+    assert_true(until_read(b));
+    puts_fd(c, GET("/"));
+    assert_int_equal(status_of(c), 503);
+    puts_fd(a, "llo");
+    expect(a, 200, "hello");
+    puts_fd(c, GET("/"));
+    expect(c, 200, "Hello World");
+    close(b); /* ends before its body is whole, and gives its place back */
+    puts_fd(a, half);
+    assert_true(until_read(a));
+    for (int st = 503; st == 503;) {
+        puts_fd(c, GET("/"));
+        st = status_of(c);
+        assert_true(st == 200 || st == 503);
+    }
+    close(a);
+    close(c);
+    server_stop(&s);
+}
+
 static void test_partial_batches(void **state)
 {
     struct server s;
@@ -516,6 +550,7 @@ int main(void)
         cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_expect_continue),
         cmocka_unit_test(test_inflight_ceiling),
+        cmocka_unit_test(test_inflight_counts_bodies),
         cmocka_unit_test(test_partial_batches),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_trailing_slash),
