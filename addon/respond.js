@@ -150,7 +150,7 @@ const isAborted = (req) => req._memo?.abort?.signal.aborted === true;
 function refuseWith(req, err) {
   const status = statusOf(err);
   report(req, status < 500 || isAborted(req) ? DEBUG : ERROR, 'the handler failed', err);
-  const message = status < 500 || development ? messageOf(err) || reasonOf(status) : reasonOf(status);
+  const message = status < 500 || development ? toldOf(err) || reasonOf(status) : reasonOf(status);
   const limit = err?.code === 'ERR_UPLOAD_LIMIT' ? err.limit : undefined;
   if (development && limit === undefined) return refuseWithStack(req, status, message, err);
   return refuse(req, status, message, limit, status < 500 ? undefined : messageOf(err));
@@ -172,6 +172,11 @@ const isErrorStatus = (n) => Number.isInteger(n) && n >= 400 && n <= 599;
 
 // Loaded with the first error: it is the only use of node:http here.
 const reasonOf = (status) => require('node:http').STATUS_CODES[status] ?? (status < 500 ? 'Bad Request' : 'Server Error');
+
+/** What the client may read: what the thrower has put in words, never the inside of an object. */
+function toldOf(err) {
+  return err !== null && typeof err === 'object' && !('message' in err) ? '' : messageOf(err);
+}
 
 function messageOf(err) {
   if (err === null || typeof err !== 'object') return String(err);
