@@ -219,6 +219,29 @@ static void test_pauses_and_resumes(void **state)
     pauses_and_resumes(2);
 }
 
+/* A newcomer gets the place that is made for it at once, not after the accept thread's pause of 20 ms. */
+static void test_no_pause_where_there_is_room(void **state)
+{
+    enum { PLACES = 100, NEW = 60, MOST_US = NEW * 20000 / 2 };
+    struct cluster c;
+    int fd[PLACES + NEW];
+
+    (void)state;
+    cluster_init(&c, 2);
+    c.o.limit_connections = PLACES;
+    cluster_start(&c);
+    int64_t began = 0;
+    for (int i = 0; i < PLACES + NEW; i++) {
+        if (i == PLACES)
+            began = ax_mono_now().us;
+        fd[i] = dial_and_ask(&c);
+    }
+    assert_true(ax_mono_now().us - began < MOST_US);
+    for (int i = 0; i < PLACES + NEW; i++)
+        close(fd[i]);
+    cluster_stop(&c);
+}
+
 /* No descriptor left: an idle connection goes first, and with none accepting is tried again after a moment.
  */
 static void no_descriptor_left(unsigned workers)
@@ -543,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_least_inflight_goes_round_the_busy_one),
         cmocka_unit_test(test_longest_idle_first),
         cmocka_unit_test(test_pauses_and_resumes),
+        cmocka_unit_test(test_no_pause_where_there_is_room),
         cmocka_unit_test(test_no_descriptor_left),
         cmocka_unit_test(test_no_descriptor_and_nothing_to_give_up),
         cmocka_unit_test(test_inflight_over_all_workers),
