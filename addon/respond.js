@@ -109,6 +109,10 @@ function sendResponse(req, response, body) {
   answer(req, status, NONE, body);
 }
 
+/** Headers without getSetCookie (Node 18 of Debian 12) show several cookies as one line: a comma begins another where a
+ *  name and "=" follow it, which is not so in a date. */
+const cookies = (line) => line.split(/,\s*(?=[^\s;,=]+=)/);
+
 function adoptHeaders(target, response) {
   const source = response.headers;
   // fetch() has undone the encoding of what it hands over, but still tells of it; only it sets `url`.
@@ -116,9 +120,9 @@ function adoptHeaders(target, response) {
   const list = typeof source.getSetCookie === 'function' ? source.getSetCookie() : undefined;
   const adopt = (value, name) => {
     const lower = String(name).toLowerCase();
-    if (lower === 'set-cookie' && list !== undefined) return;
     if (lower === 'content-encoding' && decoded) return;
-    target.add(String(name), String(value));
+    if (lower !== 'set-cookie') target.add(String(name), String(value));
+    else if (list === undefined) for (const cookie of cookies(String(value))) target.add('set-cookie', cookie);
   };
   if (typeof source.forEach === 'function') source.forEach(adopt);
   else for (const [name, value] of source.entries()) adopt(value, name);

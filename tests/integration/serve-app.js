@@ -118,8 +118,9 @@ function resolvers() {
 /** One request on a connection of its own; `target` is a URL or { socketPath, path }. */
 function get(target) {
   return new Promise((resolve, reject) => {
-    const [where, options] = typeof target === 'string' ? [target, {}] : ['http://localhost', target];
-    const req = http.request(where, { ...options, agent: false }, (res) => {
+    const url = typeof target === 'string' ? new URL(target) : {};
+    const options = url.host ? { host: url.hostname.replace(/[[\]]/g, ''), port: url.port, path: url.pathname + url.search } : target;
+    const req = http.request({ host: '127.0.0.1', ...options, agent: false }, (res) => {
       let body = '';
       res.setEncoding('utf8');
       res.on('data', (text) => (body += text));
