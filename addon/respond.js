@@ -1,5 +1,5 @@
 'use strict';
-// What a handler returns or throws becomes the response: contract of handler modules.
+// What a handler returns or throws becomes the response: docs/handlers.md.
 const native = require('./native');
 const { answer, refuse, OPEN, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
 const { ResponseHeaders } = require('./headers');

@@ -1,5 +1,5 @@
 /* cli/app.h - what every command of an app does first: find its manifest, load it, print its problems, and
- * know where its state lives. Precedence of a setting (contract, section 1): option > ACTIX_<OPTION> > PORT,
+ * know where its state lives. Precedence of a setting (docs/cli.md): option > ACTIX_<OPTION> > PORT,
  * HOST > .env > manifest > default. */
 #ifndef AX_CLI_APP_H
 #define AX_CLI_APP_H

@@ -85,7 +85,7 @@ size_t ax_args_list(const struct ax_args *a, const char *name, const char **ret,
  */
 const char *ax_args_source(const struct ax_args *a, const char *name, char *buf, size_t bufsize);
 
-/* Every command that concerns an app has these two (contract, section 1). */
+/* Every command that concerns an app has these two (docs/cli.md). */
 #define AX_OPTS_APP                                                                                          \
     {"config", 'c', AX_OPT_LIST, "FILE", "manifest; repeatable, later files are laid over earlier ones",     \
      0,        NULL},                                                                                        \

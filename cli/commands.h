@@ -1,5 +1,5 @@
-/* cli/commands.h - every command there is, in the order of the help; ends with NULL.  Those of the contract
- * that come later are in it too, so that they are recognised and refused. */
+/* cli/commands.h - every command there is, in the order of the help; ends with NULL.  Those that come later
+ * are in it too, so that they are recognised and refused. */
 #ifndef AX_CLI_COMMANDS_H
 #define AX_CLI_COMMANDS_H
 

@@ -1,4 +1,4 @@
-/* `actix stats --json` (contract, section 4) and --csv (RFC 4180). */
+/* `actix stats --json` (docs/cli.md) and --csv (RFC 4180). */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>

@@ -63,7 +63,7 @@ enum ax_health { AX_HEALTH_LIVE, AX_HEALTH_READY };
 struct ax_manifest_route {
     char *pattern;
     char *method;    /* "GET" ... or "ANY"; for a module string (or `handler:`) "ANY" too, see by_exports */
-    bool by_exports; /* a module for the whole path: it may export GET, POST, ... (contract 2, "A route") */
+    bool by_exports; /* a module for the whole path: it may export GET, POST, ... (docs/manifest.md) */
     enum ax_route_kind kind;
     char *module;            /* HANDLER: file relative to the manifest's folder, without #export */
     char *export_name;       /* HANDLER: what stood behind '#'; NULL = METHOD's export, else default */

@@ -1,5 +1,5 @@
 /* base/log.h - one line per record, to one descriptor, never blocking the caller.
- * Text on a terminal, one JSON object a line elsewhere (contract, 3b "Logs").  A full disk or a blocked pipe
+ * Text on a terminal, one JSON object a line elsewhere (docs/operations.md).  A full disk or a blocked pipe
  * drops the line and counts it.  Thread: any; a record is one write(2) of at most AX_LOG_LINE_MAX bytes. */
 #ifndef AX_BASE_LOG_H
 #define AX_BASE_LOG_H

@@ -7,7 +7,7 @@
 #include "base/str.h"
 
 /* False, which is answered 400, for: no leading '/', a '.' or '..' segment plain or encoded, malformed
- * percent-encoding, an encoded NUL, control bytes, bytes that decode to invalid UTF-8 (contract 2, Matching).
+ * percent-encoding, an encoded NUL, control bytes, bytes that decode to invalid UTF-8 (docs/manifest.md).
  */
 bool ax_path_ok(struct ax_str path);
 /* True when decoding would change nothing: no '%'. */

@@ -55,7 +55,7 @@ unsigned ax_router_params(const struct ax_router *r, uint32_t route,
  * at worst O(nodes * path bytes), as each node is visited at most once; never allocates.  *ret is undefined
  * but for what the answer makes meaningful. A METHOD beats ANY on the same path; HEAD falls back to GET; what
  * is only found under other methods is AX_NO_METHOD. A path whose best node has no such method is not retried
- * at a weaker node: 405 there, as contract 2 orders. */
+ * at a weaker node: 405 there, as docs/manifest.md orders. */
 enum ax_found ax_router_match(const struct ax_router *r, enum ax_method m, struct ax_str path,
                               struct ax_match *ret);
 /* Checks a pattern alone, as ax_router_add would (for the manifest's and addRoute's own messages). */

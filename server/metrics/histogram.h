@@ -1,8 +1,7 @@
 /* metrics/histogram.h - durations in fixed buckets, so that histograms merge by adding.
  * Log-linear: values below 64 us have a bucket each; above, every power of two is cut into 32 equal parts, so
- * a bucket is at most 1/32 of its lower bound wide and its middle is off by at most 1.6 % (contract 4 asks
- * for
- * <= 2 % from 1 us to 1 h).  2^32 us = 71 min; longer durations land in the last bucket. */
+ * a bucket is at most 1/32 of its lower bound wide and its middle is off by at most 1.6 % (at most 2 % is
+ * promised, from 1 us to 1 h).  2^32 us = 71 min; longer durations land in the last bucket. */
 #ifndef AX_METRICS_HISTOGRAM_H
 #define AX_METRICS_HISTOGRAM_H
 

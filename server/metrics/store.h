@@ -1,5 +1,5 @@
 /* metrics/store.h - metrics.db: the writer (supervisor's writer thread) and the reader (`actix stats`).
- * The only owner of sqlite3.h.  Schema and folding: contract section 4.  A store may be in memory (path
+ * The only owner of sqlite3.h.  Schema and folding: docs/metrics.md.  A store may be in memory (path
  * NULL). A full disk or a locked database never blocks: what could not be written is kept (bounded) and
  * retried with the next write, what is dropped is counted.  A newer database is set aside as FILE.vN, a
  * corrupt one as FILE.corrupt-TIME. */

@@ -12,8 +12,8 @@ struct sqlite3_stmt;
 /* user_version this program writes, and application_id ("actx"), by which it knows its own files. */
 enum { AX_STORE_SCHEMA = 1, AX_STORE_APPLICATION = 0x61637478 };
 
-/* The steps of folding (contract 4): rows of `span` seconds live for `for_s` seconds, then they are folded
- * into the next span; the last lives up to the retention. */
+/* The steps of folding (docs/metrics.md): rows of `span` seconds live for `for_s` seconds, then they are
+ * folded into the next span; the last lives up to the retention. */
 struct ax_store_step {
     int span, for_s;
 };

@@ -1,6 +1,8 @@
 /* A connection: a table of named states (conn_state.def) and one loop that drives it. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -444,6 +446,17 @@ static void complete(struct ax_conn *c)
     }
 }
 
+/* Has the client taken anything since the last look?  The socket says "writable" only when a third of its
+ * buffer, of up to megabytes, is free: a slow reader may need longer for that than timeouts.send. */
+static bool kernel_sends(struct ax_conn *c)
+{
+    int before = c->in_kernel;
+
+    if (ioctl(c->fd, SIOCOUTQ, &c->in_kernel) < 0)
+        c->in_kernel = 0;
+    return c->in_kernel < before;
+}
+
 /* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running;
  * that of timeouts.send starts anew only with progress, not when more is to be sent. */
 static void choose_timeout(struct ax_conn *c, bool progress)
@@ -466,6 +479,8 @@ static void choose_timeout(struct ax_conn *c, bool progress)
     bool anew = kind == AX_TO_KEEP_ALIVE || (kind == AX_TO_SEND && progress);
     if (anew || kind != c->timeout_kind || ax_list_empty(&c->timeout.node))
         set_timeout(c, kind);
+    if (AX_UNLIKELY(kind == AX_TO_SEND))
+        kernel_sends(c);
     if (AX_UNLIKELY(w->accept_paused) && kind == AX_TO_KEEP_ALIVE)
         ax_worker_accept_resume(w); /* an idle connection can make room */
 }
@@ -535,7 +550,10 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now)
         ax_conn_close(c, AX_CLOSE_KEEP_ALIVE); /* also one that has sent the CR of an empty line */
         break;
     case AX_TO_SEND:
-        ax_conn_close(c, AX_CLOSE_SEND_TIMEOUT);
+        if (kernel_sends(c))
+            set_timeout(c, AX_TO_SEND);
+        else
+            ax_conn_close(c, AX_CLOSE_SEND_TIMEOUT);
         break;
     case AX_TO_LINGER:
         ax_conn_close(c, AX_CLOSE_LINGER);

@@ -61,7 +61,8 @@ struct ax_conn {
     struct ax_request *turn;         /* first of them without an answer */
     struct ax_request *reading; /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
     unsigned nrequests;
-    size_t held; /* bytes of responses given before their turn */
+    size_t held;   /* bytes of responses given before their turn */
+    int in_kernel; /* bytes the kernel had still to send when AX_TO_SEND was started */
     struct ax_scanner scan;
     struct ax_body_reader body;
     uint64_t body_got; /* of the body being read */

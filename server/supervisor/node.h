@@ -7,7 +7,7 @@
 #include "config/manifest.h"
 #include "supervisor/env.h"
 
-/* 18.19: module.register exists since then (contract, section 3). */
+/* 18.19: module.register exists since then (docs/handlers.md). */
 enum { AX_NODE_MAJOR = 18, AX_NODE_MINOR = 19 };
 
 /* server.node: a name is looked up in the environment's PATH, a path with a slash starts at the manifest's

@@ -1,5 +1,5 @@
-/* supervisor/state.h - the state folder of an app: metrics.db, control.sock, actix.pid, lock (contract,
- * section 1). Where it is: --state, ACTIX_STATE, $STATE_DIRECTORY (socket and pid then in
+/* supervisor/state.h - the state folder of an app: metrics.db, control.sock, actix.pid, lock.  Where
+ * it is (docs/cli.md): --state, ACTIX_STATE, $STATE_DIRECTORY (socket and pid then in
  * $RUNTIME_DIRECTORY), server.state, else .actix beside the manifest. Thread: the supervisor's main thread,
  * or a client's. */
 #ifndef AX_SUPERVISOR_STATE_H
