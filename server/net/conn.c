@@ -477,10 +477,13 @@ static void choose_timeout(struct ax_conn *c, bool progress)
         return;
     }
     bool anew = kind == AX_TO_KEEP_ALIVE || (kind == AX_TO_SEND && progress);
-    if (anew || kind != c->timeout_kind || ax_list_empty(&c->timeout.node))
+    if (anew || kind != c->timeout_kind || ax_list_empty(&c->timeout.node)) {
+        if (kind == AX_TO_SEND) {
+            c->stuck = 0;
+            kernel_sends(c);
+        }
         set_timeout(c, kind);
-    if (AX_UNLIKELY(kind == AX_TO_SEND))
-        kernel_sends(c);
+    }
     if (AX_UNLIKELY(w->accept_paused) && kind == AX_TO_KEEP_ALIVE)
         ax_worker_accept_resume(w); /* an idle connection can make room */
 }
@@ -550,7 +553,8 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now)
         ax_conn_close(c, AX_CLOSE_KEEP_ALIVE); /* also one that has sent the CR of an empty line */
         break;
     case AX_TO_SEND:
-        if (kernel_sends(c))
+        c->stuck = kernel_sends(c) ? 0 : c->stuck + 1;
+        if (c->stuck < AX_SEND_LOOKS)
             set_timeout(c, AX_TO_SEND);
         else
             ax_conn_close(c, AX_CLOSE_SEND_TIMEOUT);

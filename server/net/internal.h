@@ -20,6 +20,8 @@
 
 enum { AX_WORKER_MAGIC = 0x51735e02, AX_CONN_MAGIC = 0x51735e03 };
 enum { AX_READ_BUFFER = 65536, AX_LISTEN_MAX = 16 };
+/* In one period of timeouts.send the kernel is asked so often whether bytes move. */
+enum { AX_SEND_LOOKS = 4 };
 
 enum ax_conn_state {
 #define STATE(id, name, read) AX_CONN_##id,
@@ -62,7 +64,8 @@ struct ax_conn {
     struct ax_request *reading; /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
     unsigned nrequests;
     size_t held;   /* bytes of responses given before their turn */
-    int in_kernel; /* bytes the kernel had still to send when AX_TO_SEND was started */
+    int in_kernel; /* bytes the kernel had still to send at the last look */
+    uint8_t stuck; /* looks without progress */
     struct ax_scanner scan;
     struct ax_body_reader body;
     uint64_t body_got; /* of the body being read */

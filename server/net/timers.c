@@ -106,11 +106,12 @@ static void on_timer(uv_timer_t *h)
 int ax_worker_init_timeouts(struct ax_worker *w, struct ax_err *reterr)
 {
     const struct ax_settings *s = w->set;
-    const int64_t conn_us[AX_CONN_TIMEOUTS] = {[AX_TO_HEADER] = s->timeout_header_us,
-                                               [AX_TO_BODY] = s->timeout_body_us,
-                                               [AX_TO_KEEP_ALIVE] = s->timeout_keep_alive_us,
-                                               [AX_TO_SEND] = s->timeout_send_us,
-                                               [AX_TO_LINGER] = LINGER_US};
+    const int64_t conn_us[AX_CONN_TIMEOUTS] = {
+        [AX_TO_HEADER] = s->timeout_header_us,
+        [AX_TO_BODY] = s->timeout_body_us,
+        [AX_TO_KEEP_ALIVE] = s->timeout_keep_alive_us,
+        [AX_TO_SEND] = s->timeout_send_us < 0 ? -1 : s->timeout_send_us / AX_SEND_LOOKS,
+        [AX_TO_LINGER] = LINGER_US};
     const int64_t *handler_us;
 
     for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)

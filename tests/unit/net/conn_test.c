@@ -210,6 +210,39 @@ static void test_drain_answers_what_has_come(void **state)
 
 /* An answer given before the drain and still on its way does not keep the connection for timeouts.keep_alive.
  */
+/* A reader so slow that its socket is not writable within timeouts.send is not one that does not read. */
+static void test_slow_reader(void **state)
+{
+    enum { PIECES = 4, PIECE = 40000 }; /* less than what makes a Unix socket writable again */
+    static char piece[PIECE];
+    struct server s;
+    size_t got = 0;
+
+    (void)state;
+    server_init(&s);
+    s.set.timeout_send_us = 150000;
+    server_start(&s);
+    int fd = pair_up(&s);
+    puts_fd(fd, GET("/big"));
+    assert_true(until_read(fd));
+    for (int i = 0; i < PIECES; i++) {
+        poll(NULL, 0, 100);
+        ssize_t n = recv(fd, piece, PIECE, MSG_WAITALL);
+        assert_int_equal(n, PIECE);
+        got += (size_t)n;
+    }
+    for (ssize_t n = 1; got < BIG && n > 0; got += (size_t)n)
+        n = recv(fd, piece, PIECE, 0);
+    assert_true(got >= BIG);
+    close(fd);
+
+    fd = pair_up(&s);
+    puts_fd(fd, GET("/big"));
+    until_hup(fd); /* one that does not read */
+    close(fd);
+    server_stop(&s);
+}
+
 /* Half a head is no request in progress: it must not hold the drain for timeouts.header. */
 static void test_drain_with_half_a_head(void **state)
 {
@@ -462,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_client_resets),
         cmocka_unit_test(test_lame_duck),
         cmocka_unit_test(test_drain_answers_what_has_come),
+        cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_drain_with_half_a_head),
         cmocka_unit_test(test_drain_with_output_left),
         cmocka_unit_test(test_close_with_everything_in_progress),
