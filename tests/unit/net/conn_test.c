@@ -220,13 +220,13 @@ static void test_slow_reader(void **state)
 
     (void)state;
     server_init(&s);
-    s.set.timeout_send_us = 150000;
+    s.set.timeout_send_us = 600000;
     server_start(&s);
     int fd = pair_up(&s);
     puts_fd(fd, GET("/big"));
     assert_true(until_read(fd));
     for (int i = 0; i < PIECES; i++) {
-        poll(NULL, 0, 100);
+        poll(NULL, 0, 300);
         ssize_t n = recv(fd, piece, PIECE, MSG_WAITALL);
         assert_int_equal(n, PIECE);
         got += (size_t)n;
