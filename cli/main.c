@@ -1,6 +1,8 @@
 /* actix COMMAND [options]: finds the command, hands it its arguments, exits with its code. */
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -48,11 +50,25 @@ static int refuse(const struct ax_args *args, const struct ax_err *err)
     }
 }
 
+/* Started with a standard descriptor closed, the next open file would get its number: what is printed would
+ * go into a socket or a database.  False = there is no /dev/null either. */
+static bool fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
     struct ax_args args;
     struct ax_err err = {0};
 
+    if (!fill_standard_descriptors())
+        return AX_EXIT_FAILED;
     setlocale(LC_CTYPE, ""); /* tables count the width of what they print */
     if (ax_options_parse(argc, (const char *const *)argv, ax_commands, &args, &err) < 0)
         return refuse(&args, &err);

@@ -1,5 +1,6 @@
 'use strict';
 const assert = require('node:assert/strict');
+const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
@@ -305,6 +306,18 @@ test('handlers that cannot be loaded: their place, exit code 3', async (t) => {
     assert.equal(r.code, 3, r.stderr);
     assert.match(r.stderr, message);
   }
+});
+
+test('closed standard descriptors are taken by nothing else', async (t) => {
+  const a = app(t);
+  const child = spawn('sh', ['-c', 'exec "$0" serve <&- >&- 2>&-', BIN], { cwd: a.dir, stdio: 'ignore' });
+  const ended = new Promise((done) => child.on('close', done));
+  t.after(() => child.kill('SIGKILL'));
+  const status = await until(() => a.run('status').code === 0 && a.json('status').state === 'running' && a.json('status'));
+  for (const pid of [status.pid, status.engine.pid])
+    for (const fd of [0, 1, 2]) assert.equal(fs.readlinkSync(`/proc/${pid}/fd/${fd}`), '/dev/null');
+  child.kill('SIGTERM');
+  assert.equal(await ended, 0);
 });
 
 test('a second serve is refused and names the first', async (t) => {
