@@ -1,8 +1,6 @@
 /* A connection: a table of named states (conn_state.def) and one loop that drives it. */
 #include <errno.h>
-#include <linux/sockios.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -123,13 +121,6 @@ void ax_conn_close(struct ax_conn *c, enum ax_close why)
     if (w->engine)
         ax_engine_put_connection(w->engine);
     ax_worker_accept_resume(w);
-}
-
-bool ax_conn_has_input(const struct ax_conn *c)
-{
-    char byte;
-
-    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 /* Everything is sent and nothing more will be: FIN, then wait for the client's.  A plain close would make the
@@ -334,11 +325,6 @@ static void tell_gone(struct ax_conn *c)
         want(c);
 }
 
-bool ax_request_client_gone(const struct ax_request *r)
-{
-    return !r->conn || r->conn->eof || r->conn->hup;
-}
-
 /* FIN while input waits: it is read and answered when its turn comes, then comes on_eof. */
 static void on_half_closed(struct ax_conn *c)
 {
@@ -446,17 +432,6 @@ static void complete(struct ax_conn *c)
     }
 }
 
-/* Has the client taken anything since the last look?  The socket says "writable" only when a third of its
- * buffer, of up to megabytes, is free: a slow reader may need longer for that than timeouts.send. */
-static bool kernel_sends(struct ax_conn *c)
-{
-    int before = c->in_kernel;
-
-    if (ioctl(c->fd, SIOCOUTQ, &c->in_kernel) < 0)
-        c->in_kernel = 0;
-    return c->in_kernel < before;
-}
-
 /* The one timeout that a connection has, by what it waits for.  A clock that runs already is left running;
  * that of timeouts.send starts anew only with progress, not when more is to be sent. */
 static void choose_timeout(struct ax_conn *c, bool progress)
@@ -480,7 +455,7 @@ static void choose_timeout(struct ax_conn *c, bool progress)
     if (anew || kind != c->timeout_kind || ax_list_empty(&c->timeout.node)) {
         if (kind == AX_TO_SEND) {
             c->stuck = 0;
-            kernel_sends(c);
+            ax_conn_kernel_sends(c);
         }
         set_timeout(c, kind);
     }
@@ -553,7 +528,7 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now)
         ax_conn_close(c, AX_CLOSE_KEEP_ALIVE); /* also one that has sent the CR of an empty line */
         break;
     case AX_TO_SEND:
-        c->stuck = kernel_sends(c) ? 0 : c->stuck + 1;
+        c->stuck = ax_conn_kernel_sends(c) ? 0 : c->stuck + 1;
         if (c->stuck < AX_SEND_LOOKS)
             set_timeout(c, AX_TO_SEND);
         else

@@ -178,6 +178,9 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now);
 void ax_conn_resume(struct ax_conn *c); /* input that waited may go on */
 /* The kernel holds input of it: a request that was sent is in progress, though not a byte of it was read. */
 bool ax_conn_has_input(const struct ax_conn *c);
+/* Has the client taken anything since the last look?  The socket says "writable" only when a third of its
+ * buffer, of up to megabytes, is free: a slow reader may need longer for that than timeouts.send. */
+bool ax_conn_kernel_sends(struct ax_conn *c);
 void ax_conn_free(struct ax_conn *c);
 
 /* ---- intake.c: a whole head becomes a request; a whole request becomes an answer or a place in the batch */

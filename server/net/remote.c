@@ -1,6 +1,8 @@
-/* The address of a client as text, made when somebody first asks for it. */
+/* What is known of the client: its address, made as text when somebody first asks, and what its socket tells. */
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "net/internal.h"
 
@@ -34,4 +36,25 @@ unsigned ax_request_remote_port(const struct ax_request *r)
     if (!c || (c->peer.sa.sa_family != AF_INET && c->peer.sa.sa_family != AF_INET6))
         return 0;
     return ntohs(c->peer.sa.sa_family == AF_INET ? c->peer.in.sin_port : c->peer.in6.sin6_port);
+}
+
+bool ax_request_client_gone(const struct ax_request *r)
+{
+    return !r->conn || r->conn->eof || r->conn->hup;
+}
+
+bool ax_conn_has_input(const struct ax_conn *c)
+{
+    char byte;
+
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool ax_conn_kernel_sends(struct ax_conn *c)
+{
+    int before = c->in_kernel;
+
+    if (ioctl(c->fd, SIOCOUTQ, &c->in_kernel) < 0)
+        c->in_kernel = 0;
+    return c->in_kernel < before;
 }
