@@ -184,10 +184,11 @@ static void stay_awake(uv_idle_t *h)
     (void)h; /* an active idle handle keeps the loop from sleeping; the work is done in `check` */
 }
 
-/* The loop must not sleep while requests wait for the next turn. */
+/* The loop must not sleep while requests wait for the next turn.  A handler may have closed the worker within
+ * the batch: then nothing runs any more, and a handle that closes must not be started. */
 static void keep_awake(struct ax_worker *w)
 {
-    if (AX_UNLIKELY(w->nready && !w->dying))
+    if (AX_UNLIKELY(w->nready && !w->dying && w->phase != AX_WORKER_CLOSED))
         uv_idle_start(&w->idle, stay_awake);
     else if (AX_UNLIKELY(uv_is_active((uv_handle_t *)&w->idle)))
         uv_idle_stop(&w->idle);

@@ -131,6 +131,30 @@ static void test_client_leaves_while_its_requests_wait(void **state)
     server_free(&s);
 }
 
+static void close_worker(struct server *s, struct ax_request *r)
+{
+    (void)r;
+    ax_worker_close(s->worker, on_closed_all, s);
+}
+
+/* Within a batch of which more is left: the loop ends all the same, and nothing of it runs. */
+static void test_worker_closed_by_a_handler(void **state)
+{
+    struct server s;
+
+    (void)state;
+    start(&s);
+    s.enter_at_most = 1;
+    s.custom = close_worker;
+    int fd = pair_up(&s);
+    puts_fd(fd, GET("/custom") GET("/custom"));
+    expect_close(fd);
+    close(fd);
+    pthread_join(s.thread, NULL);
+    assert_int_equal(s.entered, 1);
+    server_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_answers_before_their_turn),
         cmocka_unit_test(test_answers_behind_one_that_waits_for_its_turn),
         cmocka_unit_test(test_client_leaves_while_its_requests_wait),
+        cmocka_unit_test(test_worker_closed_by_a_handler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
