@@ -1,7 +1,7 @@
 /* net/reply.h - answering a request.  Bytes are appended to the connection's output and leave with one write
  * at the end of the batch or of the loop turn; a response given before its turn (pipelining) waits in its
- * slot. Thread: the worker's own.  After a reply the request may be read until control returns to the loop.
- */
+ * slot. Thread: the worker's own.  After a reply that returned 0 the request may be read until control
+ * returns to the loop. */
 #ifndef AX_NET_REPLY_H
 #define AX_NET_REPLY_H
 
@@ -28,8 +28,8 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply);
 char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t want, size_t *ret_room);
 int ax_reply_end(struct ax_request *r, size_t body_bytes);
 
-/* An answer of the server itself: JSON {"error":text} with "path" for 404 and "limit" when given.  `allow`
- * bits are for 405; retry_after seconds go with 503, 0 = none. */
+/* An answer of the server itself: JSON {"error":text} with "path" for 404 and "limit" when given; Retry-After
+ * goes with 503.  Results as ax_reply. */
 int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit);
 
 #endif
