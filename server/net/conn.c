@@ -82,8 +82,7 @@ static void orphan(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
-    r->conn = NULL;
-    r->next = NULL;
+    ax_request_orphan(r);
     if (r->state == AX_REQ_ENTERED) {
         if (r->watched && w->dispatch.gone)
             w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);

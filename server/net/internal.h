@@ -183,6 +183,9 @@ bool ax_conn_has_input(const struct ax_conn *c);
 bool ax_conn_kernel_sends(struct ax_conn *c);
 void ax_conn_free(struct ax_conn *c);
 
+/* ---- remote.c */
+void ax_request_orphan(struct ax_request *r); /* its connection is no longer its own; the address is kept */
+
 /* ---- intake.c: a whole head becomes a request; a whole request becomes an answer or a place in the batch */
 void ax_intake_head(struct ax_conn *c, const char *p, size_t n);
 void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why);

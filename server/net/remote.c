@@ -1,4 +1,5 @@
-/* What is known of the client: its address, made as text when somebody first asks, and what its socket tells. */
+/* What is known of the client: its address, made as text when somebody first asks, and what its socket tells.
+ */
 #include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <string.h>
@@ -23,19 +24,21 @@ const char *ax_request_remote(const struct ax_request *r)
     struct ax_conn *c = r->conn;
 
     if (!c)
-        return "";
+        return r->remote;
     if (!c->remote[0])
         make_remote(c);
     return c->remote;
 }
 
-unsigned ax_request_remote_port(const struct ax_request *r)
+void ax_request_orphan(struct ax_request *r)
 {
-    const struct ax_conn *c = r->conn;
+    struct ax_str remote = ax_str(ax_request_remote(r));
+    char *copy = ax_arena_alloc(&r->arena, remote.n + 1);
 
-    if (!c || (c->peer.sa.sa_family != AF_INET && c->peer.sa.sa_family != AF_INET6))
-        return 0;
-    return ntohs(c->peer.sa.sa_family == AF_INET ? c->peer.in.sin_port : c->peer.in6.sin6_port);
+    if (copy)
+        r->remote = memcpy(copy, remote.p, remote.n + 1);
+    r->conn = NULL;
+    r->next = NULL;
 }
 
 bool ax_request_client_gone(const struct ax_request *r)

@@ -52,8 +52,7 @@ static void close_after(struct ax_conn *c, struct ax_request *r)
     while (late) {
         struct ax_request *next = late->next;
         c->nrequests--;
-        late->conn = NULL;
-        late->next = NULL;
+        ax_request_orphan(late);
         bool listed = late->state == AX_REQ_QUEUED && !late->parked; /* the batch finds it */
         if (late->state != AX_REQ_ENTERED && !listed)
             ax_request_over(late);

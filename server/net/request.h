@@ -32,6 +32,7 @@ struct ax_request {
     uint32_t index, gen; /* the handle: gen changes whenever the slot is given back */
     struct ax_worker *worker;
     struct ax_conn *conn;                /* NULL once the client has gone */
+    const char *remote;                  /* the client's address, kept when conn becomes NULL; in the arena */
     struct ax_request *next;             /* on its connection, in order of arrival */
     struct ax_deadline timeout;          /* in the worker's queue of this handler timeout */
     uint8_t state;                       /* enum ax_request_state */
@@ -64,9 +65,8 @@ struct ax_request {
 struct ax_request *ax_request_get(struct ax_worker *w, uint32_t index, uint32_t gen);
 /* Its id, made now when it has none; NUL-terminated, 16 characters. */
 const char *ax_request_id(struct ax_request *r);
-/* Address of the client as text: "127.0.0.1", "::1", "unix". */
+/* Address of the client as text: "127.0.0.1", "::1", "unix"; also when the client has gone. */
 const char *ax_request_remote(const struct ax_request *r);
-unsigned ax_request_remote_port(const struct ax_request *r);
 /* True when the client has closed, or will send nothing more: it may still read an answer (RFC 9112, 9.6). */
 bool ax_request_client_gone(const struct ax_request *r);
 /* True when so much unsent output has gathered on its connection that the requests behind it should wait: a

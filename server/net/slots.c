@@ -61,6 +61,7 @@ static void reset(struct ax_request *r)
     r->body_memory = 0;
     r->held = (struct ax_out){0};
     r->error = NULL;
+    r->remote = "";
     r->id[0] = '\0';
 }
 

@@ -289,6 +289,8 @@ void ax_worker_free(struct ax_worker *w)
         return;
     AX_ASSERT(w->magic == AX_WORKER_MAGIC && w->phase == AX_WORKER_CLOSED && !w->open_handles);
     drop_requests(w);
+    if (w->access)
+        ax_account_flush(w); /* their lines */
     fini_pools(w);
     ax_route_cache_free(w->route_cache);
     ax_free(w->handler_timeouts);

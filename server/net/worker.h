@@ -22,9 +22,9 @@ struct ax_worker_options {
     uv_loop_t *loop;      /* BORROWED, outlives the worker's close */
     struct ax_site *site; /* a reference is taken */
     struct ax_dispatch dispatch;
-    struct ax_wstat *stat;    /* BORROWED: this worker's area of the segment */
+    struct ax_wstat *stat;    /* BORROWED, until the worker is freed: its area of the segment */
     struct ax_log *log;       /* BORROWED: the server's own lines; NULL = none */
-    struct ax_log *access;    /* BORROWED; NULL = no access lines */
+    struct ax_log *access;    /* BORROWED, until the worker is freed; NULL = no access lines */
     struct ax_engine *engine; /* BORROWED; NULL = stands alone (plain Node, tests) */
     unsigned id;              /* 0-based */
 };

@@ -149,6 +149,37 @@ static void test_combined(void **state)
     free(text);
 }
 
+/* Gone before its answer: the line and the record still say who it was, also when the handler never ends. */
+static void test_client_left(void **state)
+{
+    static const char *const want[] = {"^" TIME_RE
+                                       " access: GET /silent 0 [0-9]+\\.[0-9]{3}ms 0 127\\.0\\.0\\.1$"};
+    struct ax_request_record rec;
+    struct server s;
+    struct log_file f;
+
+    (void)state;
+    server_init(&s);
+    log_file_open(&f, &s, FORMAT_TEXT);
+    server_start(&s);
+    int fd = dial(s.port);
+    puts_fd(fd, GET("/silent"));
+    while (!locked(&s, &s.entered))
+        sched_yield();
+    close(fd);
+    while (!locked(&s, &s.gone_client))
+        sched_yield();
+    server_halt(&s);
+    server_free_keep(&s);
+    assert_true(ax_segment_take_record(s.segment, 0, &rec));
+    assert_true(ax_str_eq((struct ax_str){rec.remote, rec.remote_len}, AX_STR("127.0.0.1")));
+    assert_true(ax_str_eq((struct ax_str){rec.error, rec.error_len}, AX_STR("aborted")));
+    ax_segment_free(s.segment);
+    char *text = log_file_end(&f, &s);
+    lines_match(text, want, 1);
+    free(text);
+}
+
 /* Long lines, many in one turn: none is lost as long as the file takes them. */
 static void test_long_lines(void **state)
 {
@@ -304,7 +335,7 @@ int main(void)
         cmocka_unit_test(test_text),        cmocka_unit_test(test_json),
         cmocka_unit_test(test_combined),    cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_blocked_log), cmocka_unit_test(test_records),
-        cmocka_unit_test(test_aborted),
+        cmocka_unit_test(test_aborted),     cmocka_unit_test(test_client_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
