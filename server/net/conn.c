@@ -284,28 +284,20 @@ static void feed(struct ax_conn *c, const char *p, size_t n)
     ax_conn_resume(c);
 }
 
-/* Drives what is pending.  A batch may run inside and come back here: the buffer is moved out of reach
- * meanwhile. */
+/* Drives what is pending, in place: no step comes back here or adds to the buffer, and a closed connection
+ * keeps it until it is freed. */
 void ax_conn_resume(struct ax_conn *c)
 {
-    struct ax_buf mine = c->pending;
+    struct input in = {c->pending.p, c->pending.n};
 
     if (c->state == AX_CONN_BLOCKED && may_read_on(c))
         c->state = AX_CONN_IDLE;
-    if (mine.n == 0 || c->state == AX_CONN_BLOCKED)
+    if (in.n == 0 || c->state == AX_CONN_BLOCKED)
         return;
-    c->pending = AX_BUF_INIT(mine.max);
-    struct input in = {mine.p, mine.n};
     drive(c, &in);
-    if (c->state == AX_CONN_CLOSED) {
-        ax_buf_fini(&mine);
-        return;
-    }
-    AX_DEBUG_ASSERT(c->pending.n == 0);
-    ax_buf_drop(&mine, mine.n - in.n);
-    if (mine.n == 0)
-        ax_buf_fini(&mine);
-    c->pending = mine;
+    ax_buf_drop(&c->pending, c->pending.n - in.n);
+    if (c->pending.n == 0)
+        ax_buf_fini(&c->pending);
 }
 
 /* Whoever waits for the client learns that it has probably gone. */
