@@ -157,7 +157,7 @@ static struct ax_out *out_of(struct ax_request *r)
     return r->conn->turn == r ? &r->conn->out : &r->held;
 }
 
-/* A handler may name the request itself; one such line is enough. */
+/* A handler or its route may name the request itself; one such line is enough. */
 static bool names_request(struct ax_str lines)
 {
     static const struct ax_str name = {"x-request-id:", 13};
@@ -178,7 +178,7 @@ static size_t write_head(struct ax_request *r, const struct ax_response_head *h,
 {
     size_t n = ax_response_head_write(h, p) - 2;
 
-    if (AX_LIKELY(h->headers.n == 0) || !names_request(h->headers))
+    if (AX_LIKELY(!names_request(h->headers) && !names_request(h->headers2)))
         n += add_id(r, p + n);
     memcpy(p + n, "\r\n", 2);
     return n + 2;

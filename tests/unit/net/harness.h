@@ -294,6 +294,8 @@ static inline void server_site(struct server *s)
     add_route(s, AX_GET, "/copied", "copied", (struct ax_route){0});
     add_route(s, AX_GET, "/old", "redirect",
               (struct ax_route){.kind = AX_SITE_FIXED, .status = 308, .headers = AX_STR("Location: /\r\n")});
+    add_route(s, AX_GET, "/named", "hello",
+              (struct ax_route){.headers = AX_STR("x-request-id: route's\r\n")});
     if (s->fixed.n)
         add_route(s, AX_GET, "/fixed", "fixed",
                   (struct ax_route){.kind = AX_SITE_FIXED, .status = 200, .body = s->fixed});

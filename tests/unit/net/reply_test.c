@@ -148,6 +148,10 @@ static void test_headers_of_the_handler(void **state)
     assert_null(strstr(r.head, "X-Request-Id: ")); /* one is enough */
     assert_null(strstr(r.head, "Content-Type"));
     free(r.body);
+    assert_int_equal(custom(&s, GET("/named"), &r, false), 200);
+    assert_non_null(strstr(r.head, "x-request-id: route's\r\n"));
+    assert_null(strstr(r.head, "X-Request-Id: ")); /* likewise */
+    free(r.body);
     server_stop(&s);
 }
 
