@@ -265,9 +265,7 @@ static void *accept_thread(void *arg)
         /* paused, or nobody to give to: only the wake-up is waited for, a moment long */
         nfds_t from = paused ? e->nfds : 0;
         int n = poll(p + from, e->nfds + 1 - from, paused ? PAUSE_MS : -1);
-        paused = false;
-        if (n < 0 && errno != EINTR)
-            break;
+        paused = n < 0 && errno != EINTR; /* no memory in the kernel: later */
         if (n > 0 && p[e->nfds].revents)
             clear_wake(e);
         for (unsigned i = 0; n > 0 && from == 0 && i < e->nfds && !paused; i++)
