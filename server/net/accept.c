@@ -55,6 +55,7 @@ static void pause_accept(struct ax_worker *w)
     w->accept_paused = true;
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_poll_stop(&w->listen[i]);
+    uv_ref((uv_handle_t *)&w->timer); /* the one thing that a loop without connections may wait for */
     ax_worker_arm_at(w, ax_worker_now(w).us + ACCEPT_RETRY_US);
 }
 
@@ -63,6 +64,7 @@ void ax_worker_accept_resume(struct ax_worker *w)
     if (!w->accept_paused || w->phase > AX_WORKER_LAME_DUCK)
         return;
     w->accept_paused = false;
+    uv_unref((uv_handle_t *)&w->timer);
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_poll_start(&w->listen[i], UV_READABLE, on_listen);
 }

@@ -46,10 +46,6 @@ void ax_worker_arm_at(struct ax_worker *w, int64_t at_us)
     int64_t now = ax_mono_now().us;
     uv_update_time(w->loop);
     uv_timer_start(&w->timer, on_timer, at_us > now ? (uint64_t)(at_us - now + 999) / 1000 : 0, 0);
-    if (AX_UNLIKELY(w->accept_paused)) /* the one thing that a loop without connections may wait for */
-        uv_ref((uv_handle_t *)&w->timer);
-    else
-        uv_unref((uv_handle_t *)&w->timer);
 }
 
 void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q)

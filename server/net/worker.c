@@ -208,6 +208,9 @@ static void stop_listening(struct ax_worker *w)
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_close((uv_handle_t *)&w->listen[i], on_handle_closed);
     w->nlisten = 0;
+    if (w->accept_paused)
+        uv_unref((uv_handle_t *)&w->timer);
+    w->accept_paused = false;
 }
 
 void ax_worker_lame_duck(struct ax_worker *w)
