@@ -10,11 +10,11 @@ enum { ACCESS_BUFFER = 65536 };
 static bool wants_record(const struct ax_worker *w, const struct ax_request *r, int64_t duration_us)
 {
     switch (w->set->record) {
-    case 0:
+    case AX_KEEP_NONE:
         return false;
-    case 1:
+    case AX_KEEP_ERRORS:
         return r->status == 0 || r->status >= 500;
-    case 2:
+    case AX_KEEP_SLOW:
         return r->status == 0 || r->status >= 500 || duration_us >= w->set->record_slow_us;
     default:
         return true;
@@ -111,10 +111,10 @@ static void line_combined(struct ax_buf *b, struct ax_request *r, ax_wall at)
 static void write_line(struct ax_buf *b, struct ax_request *r, ax_wall at, int64_t us)
 {
     switch (r->worker->set->access_format) {
-    case 1:
+    case AX_ACCESS_JSON:
         line_json(b, r, at, us);
         break;
-    case 2:
+    case AX_ACCESS_COMBINED:
         line_combined(b, r, at);
         break;
     default:

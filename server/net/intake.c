@@ -9,6 +9,7 @@
 #include "net/internal.h"
 
 enum { BODY_INLINE = 512 }; /* a body of a known length up to this lies in the slot */
+enum { ALL_METHODS = (1 << AX_METHODS) - 1 };
 
 /* ---- refusals: the request is answered by the server and its connection ends */
 
@@ -196,15 +197,16 @@ enum routed { ROUTED, ANSWERED };
 static enum routed route_other_slash(struct ax_request *r, struct ax_str path)
 {
     struct ax_match m;
-    struct ax_str other =
-        r->worker->set->trailing_slash && path.n > 1 ? toggled(r, path) : (struct ax_str){0};
+    struct ax_str other = r->worker->set->trailing_slash != AX_SLASH_STRICT && path.n > 1
+                              ? toggled(r, path)
+                              : (struct ax_str){0};
 
     if (!other.p || ax_router_match(r->worker->router, r->head.method, other, &m) != AX_FOUND) {
         ax_reply_error(r, 404, "Not Found", NULL);
         return ANSWERED;
     }
     take_match(r, &m);
-    if (r->worker->set->trailing_slash == 1) {
+    if (r->worker->set->trailing_slash == AX_SLASH_REDIRECT) {
         reply_slash(r, other);
         return ANSWERED;
     }
@@ -243,12 +245,12 @@ static enum routed route(struct ax_request *r)
     struct ax_match m;
 
     if (AX_UNLIKELY(r->head.asterisk)) {
-        reply_no_method(r, 0x7f);
+        reply_no_method(r, ALL_METHODS);
         return ANSWERED;
     }
     if (AX_UNLIKELY(path.n == 0)) { /* CONNECT: what follows may be meant for a tunnel */
         r->head.keep_alive = false;
-        reply_no_method(r, 0x7f);
+        reply_no_method(r, ALL_METHODS);
         return ANSWERED;
     }
     if (!w->route_cache)

@@ -49,7 +49,9 @@ void ax_plan_settings(const struct ax_plan_input *in, struct ax_settings *ret)
     ret->cache_routes = m->cache.routes;
     ret->record = m->metrics.requests;
     ret->record_slow_us = or_off(m->metrics.slow_us);
-    ret->access_format = in->access_format == AX_LOG_COMBINED ? 2 : in->access_format == AX_LOG_JSON;
+    ret->access_format = in->access_format == AX_LOG_COMBINED ? AX_ACCESS_COMBINED
+                         : in->access_format == AX_LOG_JSON   ? AX_ACCESS_JSON
+                                                              : AX_ACCESS_TEXT;
     ret->log_level = ax_log_level_of(m->log.level);
 }
 
