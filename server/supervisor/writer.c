@@ -159,16 +159,15 @@ void ax_writer_flush(struct ax_writer *w)
 }
 
 /* ---- the thread */
-static uint64_t own_sample(struct ax_writer *w, struct ax_server_sample *s)
+static void own_sample(struct ax_writer *w, struct ax_server_sample *s)
 {
     struct ax_proc p;
 
     if (!ax_proc_read(getpid(), &p))
-        return 0;
+        return;
     s->rss_bytes += p.rss_bytes;
     s->cpu_us += p.cpu_us - w->own_cpu_us;
     w->own_cpu_us = p.cpu_us;
-    return p.rss_bytes;
 }
 
 /* An engine that has ended has no /proc entry any more: the little that it used last is lost. */
@@ -184,7 +183,6 @@ static void engine_sample(struct source *src, struct ax_server_sample *s)
 }
 
 struct round { /* what one write works on, taken from the shared part */
-    struct source *sources[AX_WRITER_SOURCES_MAX];
     struct ax_source *list[AX_WRITER_SOURCES_MAX];
     bool gone[AX_WRITER_SOURCES_MAX];
     unsigned n;
@@ -198,7 +196,6 @@ static void begin_round(struct ax_writer *w, struct round *r)
     r->sample = (struct ax_server_sample){.worker_restarts = w->restarts};
     w->restarts = 0;
     for (unsigned i = 0; i < r->n; i++) {
-        r->sources[i] = &w->sources[i];
         r->list[i] = w->sources[i].source;
         r->gone[i] = w->sources[i].gone;
         engine_sample(&w->sources[i], &r->sample);
