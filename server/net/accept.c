@@ -1,6 +1,7 @@
 /* How connections come to a worker: from its own listening sockets, or through its inbox from the accept
  * thread. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -107,10 +108,18 @@ static void on_listen(uv_poll_t *h, int status, int events)
     }
 }
 
+void ax_listen_no_delay(int fd)
+{
+    int on = 1;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* a Unix socket has no such thing */
+}
+
 int ax_worker_listen(struct ax_worker *w, int fd, struct ax_err *reterr)
 {
     if (w->nlisten == AX_LISTEN_MAX)
         return ax_fail(reterr, AX_E_LIMIT, "more than %d addresses", AX_LISTEN_MAX);
+    ax_listen_no_delay(fd);
     uv_poll_t *p = &w->listen[w->nlisten];
     int rc = uv_poll_init(w->loop, p, fd);
     if (rc != 0)

@@ -226,6 +226,9 @@ void ax_worker_conn_gone(struct ax_worker *w);
 /* ---- accept.c */
 void ax_worker_on_wake(uv_async_t *h);
 void ax_worker_accept_resume(struct ax_worker *w);
+/* Output leaves in one write a turn already: Nagle's algorithm would only hold the answers of the next turn
+ * until the client has acknowledged those of the last, 40 ms later.  Accepted sockets inherit it (Linux). */
+void ax_listen_no_delay(int fd);
 /* Any thread: asks for the place of the connection that is idle longest. */
 bool ax_worker_make_room(struct ax_worker *w);
 

@@ -40,6 +40,7 @@ static int set_flags(int fd)
 {
     int fl = fcntl(fd, F_GETFL);
 
+    ax_listen_no_delay(fd);
     return fl < 0 || fcntl(fd, F_SETFL, fl | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : 0;
 }
 

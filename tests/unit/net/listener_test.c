@@ -1,6 +1,7 @@
 /* The engine: several workers, each a loop on its own thread; balance, shared ceilings, coming and going. */
 #include "net/harness.h"
 
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -542,6 +543,27 @@ static void test_each_allocation_fails(void **state)
     ax_engine_free(NULL);
 }
 
+static void test_no_delay_is_inherited(void **state)
+{
+    struct ax_engine *e;
+    struct ax_err err = {0};
+    unsigned port;
+    int fd = listen_socket(&port), on = 0;
+    socklen_t len = sizeof on;
+
+    (void)state;
+    const struct ax_engine_options o = {.workers = 2, .fds = &fd, .nfds = 1};
+    assert_int_equal(ax_engine_new(&o, &e, &err), 0);
+    int client = dial(port), accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(accepted >= 0);
+    assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+    assert_true(on);
+    ax_engine_free(e);
+    close(client);
+    close(accepted);
+    close(fd);
+}
+
 static void test_refused_options(void **state)
 {
     int fds[17] = {0};
@@ -576,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_workers_leave),
         cmocka_unit_test(test_worker_comes_late),
         cmocka_unit_test(test_each_allocation_fails),
+        cmocka_unit_test(test_no_delay_is_inherited),
         cmocka_unit_test(test_refused_options),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 #include "net/harness.h"
 
+#include <netinet/tcp.h>
+
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 
 static void test_answers(void **state)
@@ -519,7 +521,8 @@ static void test_too_many_addresses(void **state)
     struct server s;
     struct ax_err err = {0};
     unsigned port;
-    int fd[17];
+    int fd[17], no_delay = 0;
+    socklen_t len = sizeof no_delay;
 
     (void)state;
     server_init(&s);
@@ -528,6 +531,8 @@ static void test_too_many_addresses(void **state)
         fd[i] = listen_socket(&port);
         assert_int_equal(ax_worker_listen(s.worker, fd[i], &err), i < 16 ? 0 : -AX_E_LIMIT);
     }
+    assert_int_equal(getsockopt(fd[0], IPPROTO_TCP, TCP_NODELAY, &no_delay, &len), 0);
+    assert_true(no_delay);
     ax_worker_close(s.worker, on_closed_all, &s);
     uv_run(&s.loop, UV_RUN_DEFAULT);
     server_free(&s);
