@@ -59,11 +59,6 @@ bool ax_args_flag(const struct ax_args *a, const char *name, bool when_not_given
     return v ? says_yes(v) : when_not_given;
 }
 
-bool ax_args_given(const struct ax_args *a, const char *name)
-{
-    return last_given(a, name) || from_env(a, name);
-}
-
 const char *ax_args_value(const struct ax_args *a, const char *name)
 {
     const struct ax_given *g = last_given(a, name);

@@ -72,7 +72,6 @@ struct ax_args {
 /* Names are long forms without dashes; a name that is not in the command's table is simply never given.
  * Each looks at the command line first and at ACTIX_<NAME> (upper case, '-' as '_') second. */
 bool ax_args_flag(const struct ax_args *a, const char *name, bool when_not_given);
-bool ax_args_given(const struct ax_args *a, const char *name);
 const char *ax_args_value(const struct ax_args *a,
                           const char *name); /* BORROWED; NULL = not given, or no value */
 #define AX_ARGS_NOMEM SIZE_MAX

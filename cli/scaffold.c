@@ -109,6 +109,8 @@ static int read_file(int fd, const char *path, struct ax_buf *out, struct ax_err
         if (!room)
             return ax_fail(reterr, AX_E_LIMIT, "cannot hold %s in memory", path);
         ssize_t n = read(fd, room, PIECE);
+        if (n < 0 && errno == EINTR)
+            continue;
         if (n < 0)
             return ax_fail_os(reterr, errno, "cannot read %s", path);
         if (n == 0)
