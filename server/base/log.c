@@ -12,6 +12,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+enum { STACK_LINES = 20 }; /* of a text record; the rest stays one line, so that the record keeps its bound */
+
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 static int open_file(const char *path)
@@ -107,15 +109,39 @@ size_t ax_log_raw(int fd, const char *p, size_t n)
     return done;
 }
 
+/* A stack is for people to read: its lines stand below, indented so that no text in it can pass for a record.
+ */
+static void add_stack_text(struct ax_buf *b, struct ax_str s)
+{
+    for (unsigned left = STACK_LINES; s.n > 0; left -= left > 0) {
+        const char *nl = left > 1 ? memchr(s.p, '\n', s.n) : NULL;
+        size_t n = nl ? (size_t)(nl - s.p) : s.n;
+        ax_buf_addf(b, "\n  ");
+        ax_buf_add_json(b, (struct ax_str){s.p, n});
+        n += nl != NULL;
+        s = (struct ax_str){s.p + n, s.n - n};
+    }
+}
+
+static bool is_stack(const struct ax_kv *kv)
+{
+    return kv->s.p && strcmp(kv->key, "stack") == 0;
+}
+
 static void add_fields_text(struct ax_buf *b, const struct ax_kv *kv, unsigned nkv)
 {
     for (unsigned i = 0; i < nkv; i++) {
+        if (is_stack(&kv[i]))
+            continue;
         ax_buf_addf(b, " %s=", kv[i].key);
         if (kv[i].s.p)
             ax_buf_add_json(b, kv[i].s);
         else
             ax_buf_addf(b, "%lld", (long long)kv[i].i);
     }
+    for (unsigned i = 0; i < nkv; i++)
+        if (is_stack(&kv[i]))
+            add_stack_text(b, kv[i].s);
 }
 
 static void add_fields_json(struct ax_buf *b, const struct ax_kv *kv, unsigned nkv)

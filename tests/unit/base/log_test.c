@@ -102,6 +102,29 @@ static void test_text_line(void **state)
     piped_end(&p);
 }
 
+static void test_stack_as_lines(void **state)
+{
+    const struct ax_kv kv[] = {{"stack", AX_STR("Error: a\n    at f (x.js:1:2)\n\x1b[2J"), 0},
+                               {"n", {NULL, 0}, 1}};
+    char many[200], line[1000];
+    const struct ax_kv long_stack[] = {{"stack", {many, sizeof many}, 0}};
+    struct piped p;
+    unsigned lines = 0;
+
+    (void)state;
+    piped_make(&p, AX_LOG_TEXT);
+    ax_log_write(&p.log, AX_LOG_ERROR, kv, 2, "failed");
+    piped_read(&p, line, sizeof line);
+    assert_string_equal(line + 19, " error: failed n=1\n  Error: a\n      at f (x.js:1:2)\n  \\u001b[2J\n");
+    memset(many, '\n', sizeof many);
+    ax_log_write(&p.log, AX_LOG_ERROR, long_stack, 1, "failed");
+    piped_read(&p, line, sizeof line);
+    for (const char *at = line; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 21); /* the rest is escaped */
+    piped_end(&p);
+}
+
 static void test_levels(void **state)
 {
     struct piped p;
@@ -309,11 +332,17 @@ static void test_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json_line),     cmocka_unit_test(test_text_line),
-        cmocka_unit_test(test_levels),        cmocka_unit_test(test_full_pipe_never_blocks),
-        cmocka_unit_test(test_reader_gone),   cmocka_unit_test(test_too_long_is_dropped),
-        cmocka_unit_test(test_raw_in_pieces), cmocka_unit_test(test_open),
-        cmocka_unit_test(test_open_fails),    cmocka_unit_test(test_reopen),
+        cmocka_unit_test(test_json_line),
+        cmocka_unit_test(test_text_line),
+        cmocka_unit_test(test_stack_as_lines),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_full_pipe_never_blocks),
+        cmocka_unit_test(test_reader_gone),
+        cmocka_unit_test(test_too_long_is_dropped),
+        cmocka_unit_test(test_raw_in_pieces),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_open_fails),
+        cmocka_unit_test(test_reopen),
         cmocka_unit_test(test_full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
