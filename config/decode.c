@@ -74,6 +74,9 @@ void ax_unknown_key(struct ax_mf *d, const struct ax_table *t, const char *const
     else if (section)
         ax_problem(d->p, AX_E_UNKNOWN, &n->key->at, "unknown key %s, did you mean %s.%s?", full, section,
                    key);
+    else if (key[0] == '/' && !*name)
+        ax_problem(d->p, AX_E_UNKNOWN, &n->key->at, "unknown key %s: paths stand below routes, indented",
+                   full);
     else if (ax_table_find(&ax_table_manifest, key) && *name)
         ax_problem(d->p, AX_E_UNKNOWN, &n->key->at, "unknown key %s: %s stands at the top level", full, key);
     else
@@ -136,8 +139,9 @@ static void decode_submap(struct ax_mf *d, const struct ax_field *f, void *to, s
         return;
     if (n->kind != AX_NODE_MAP) {
         if (ax_scalar(d, n, name, "a map", false))
-            ax_problem(d->p, AX_E_TYPE, &n->at, "%s must be a map%s (found \"%.60s\")", name,
-                       f->flags & AX_F_OFF ? " or off" : "", n->text);
+            ax_problem(d->p, AX_E_TYPE, &n->at, "%s must be a map%s (found \"%.60s\")%s", name,
+                       f->flags & AX_F_OFF ? " or off" : "", n->text,
+                       strchr(n->text, ':') ? ": a space belongs after the colon of a key" : "");
         return;
     }
     if (f->map->scratch) {

@@ -475,6 +475,10 @@ int ax_yaml_parse(char *text, size_t n, const char *file, struct ax_mf_arena *ar
     struct complaint c;
     int rc;
 
+    if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* the mark that some editors begin a file with */
+        text += 3;
+        n -= 3;
+    }
     do {
         struct builder pass = new_builder(&b, p);
         rc = parse_once(&pass, text, n, &c, &root);

@@ -13,6 +13,9 @@ static void test_one_mistake(void **state)
     } t[] = {
         {"version: 2\n", 1, 10, "version must be 1 (found"},
         {"server: 3\n", 1, 9, "server must be a map (found \"3\")"},
+        {"server:\n  listen:3000\n", 2, 3,
+         "(found \"listen:3000\"): a space belongs after the colon of a key"},
+        {"/a: handlers/home.js\n", 1, 1, "unknown key /a: paths stand below routes, indented"},
         {"server:\n", 1, 8, "server has an empty value"},
         {"limits: []\n", 1, 9, "must be a map (found a list)"},
         {"workers: 3\n", 1, 1, "did you mean server.workers"},

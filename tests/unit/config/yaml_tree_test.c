@@ -37,6 +37,18 @@ static const char *text_at(const struct ax_node *n, const char *a, const char *b
     return n ? n->text : NULL;
 }
 
+static void test_byte_order_mark(void **state)
+{
+    struct parsed r = parse("\xef\xbb\xbf"
+                            "a: 1\nb: 2\n");
+
+    (void)state;
+    assert_int_equal(r.rc, 0);
+    assert_int_equal(ax_node_get(r.root, "a")->at.col, 4);
+    assert_string_equal(text_at(r.root, "b", NULL), "2");
+    done(&r);
+}
+
 static void test_places(void **state)
 {
     struct parsed r = parse("a: 1\nb:\n  c: [x, 'y']\n  \xc3\xa9: {d: e}\n");
@@ -245,6 +257,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),
+        cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_nulls),
         cmocka_unit_test(test_aliases),
         cmocka_unit_test(test_problems),
