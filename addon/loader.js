@@ -109,8 +109,19 @@ function reasonOf(err, file, root) {
   if (!(err instanceof Error)) return String(err).split('\n', 1)[0];
   const where = placeOf(err, root);
   const what = `${err.name === 'Error' ? '' : `${err.name}: `}${err.message}`.split('\n', 1)[0];
-  const hint = isEsmInCommonJs(err) ? '; name the file .mjs, or say "type": "module" in package.json' : '';
-  return `${what}${where === undefined ? '' : ` (${where})`}${hint}`;
+  return `${what}${where === undefined ? '' : ` (${where})`}${hintOf(err)}`;
+}
+
+function hintOf(err) {
+  if (isEsmInCommonJs(err)) return '; name the file .mjs, or say "type": "module" in package.json';
+  const missing = missingPackage(err);
+  return missing === undefined ? '' : `; npm install ${missing}`;
+}
+
+/** `Cannot find module 'express/lib/x'` and what import says: the package to install, if it is no file. */
+function missingPackage(err) {
+  if (err.code !== 'MODULE_NOT_FOUND' && err.code !== 'ERR_MODULE_NOT_FOUND') return undefined;
+  return /^Cannot find (?:module|package) '((?:@[\w.-]+\/)?[\w-][\w.-]*)(?:\/[^']*)?'/.exec(err.message)?.[1];
 }
 
 const isEsmInCommonJs = (err) =>
@@ -171,9 +182,17 @@ function complaint(route, name, value, exported, file) {
   if (value !== undefined)
     return `${file}: ${name ?? 'the default export'} is ${kindOf(value)}, not a function (${list})`;
   if (name !== undefined) return `${file} has no export "${name}" (${list})${guess(name, there)}`;
-  const wanted =
-    METHODS.includes(route.method) && route.method !== 'ANY' ? `neither ${route.method} nor a default` : 'no default';
-  return `${file} exports ${wanted} function (${list})`;
+  const method = METHODS.includes(route.method) && route.method !== 'ANY' ? route.method : undefined;
+  const wanted = method === undefined ? 'no default' : `neither ${method} nor a default`;
+  const near = (method === undefined ? METHODS : [method]).find((m) => there.includes(m.toLowerCase()));
+  const help = near === undefined ? `; write ${example(method, path.extname(file))}` : `, did you mean ${near}?`;
+  return `${file} exports ${wanted} function (${list})${help}`;
+}
+
+function example(method, extension) {
+  const name = method ?? 'default';
+  if (extension === '.mjs') return `export ${method === undefined ? name : `const ${name} =`} (req) => ...`;
+  return `${method === undefined ? 'module.exports' : `exports.${name}`} = (req) => ...`;
 }
 
 const kindOf = (value) => (value === null ? 'null' : `${/^[aeiou]/.test(typeof value) ? 'an' : 'a'} ${typeof value}`);
@@ -236,4 +255,4 @@ function clashes(routes) {
 const twice = (route, before) =>
   `route ${route.method} ${route.pattern} is there twice: ${before.name} and ${route.name}`;
 
-module.exports = { load };
+module.exports = { load, placeOf };

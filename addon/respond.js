@@ -70,7 +70,7 @@ function fromThenable(req, promise) {
 /** Nobody is left who could answer, unless the server has done so already. */
 function settledEmpty(req) {
   if (req._sent !== OPEN || !native.alive(req._slot, req._gen)) return;
-  failed(req, new Error('the handler settled without an answer'));
+  failed(req, new Error('the handler gave no answer; is a return or an await missing?'));
 }
 
 // ---- a WHATWG Response, of whatever implementation

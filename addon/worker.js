@@ -21,7 +21,7 @@ require('./resolve').install();
 const registry = require('./registry');
 const { makeDispatch, gone } = require('./dispatch');
 const { background } = require('./background');
-const { load } = require('./loader');
+const { load, placeOf } = require('./loader');
 const { lineOf, stackOf, routeOf } = require('./blame');
 
 registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: 'thread' });
@@ -57,13 +57,19 @@ async function start() {
     try {
       await hook();
     } catch (err) {
-      return failStart([{ message: `an onStart hook failed: ${lineOf(err)}` }]);
+      return failStart([{ message: `an onStart hook failed: ${lineOf(err)}${thrownAt(err)}` }]);
     }
   }
   if (state.ending) return undefined;
   state.serving = true;
   native.workerReady();
   return parentPort.postMessage({ type: 'ready' });
+}
+
+/** ` (handlers/a.js:3:9)`, or nothing where no file is to blame. */
+function thrownAt(err) {
+  const place = stackOf(err).length > 0 ? placeOf(err, plan.root) : undefined;
+  return place === undefined ? '' : ` (${place})`;
 }
 
 /** What is about to run, told beforehand: if it never comes back, the main thread knows what it was. */

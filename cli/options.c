@@ -257,6 +257,13 @@ static int take_words(struct parser *p, int command)
     return rc;
 }
 
+static bool is_manifest(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+
+    return dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+}
+
 static int check_operands(const struct ax_args *a, struct ax_err *reterr)
 {
     const struct ax_cmd *c = a->cmd;
@@ -266,8 +273,9 @@ static int check_operands(const struct ax_args *a, struct ax_err *reterr)
     if (a->noperands < c->min_operands)
         return ax_fail(reterr, AX_E_MISSING, "'%s' needs %s", c->name, c->operands);
     if (a->noperands > c->max_operands)
-        return ax_fail(reterr, AX_E_UNKNOWN, "'%s' does not know what to do with '%s'", c->name,
-                       a->operands[c->max_operands]);
+        return ax_fail(reterr, AX_E_UNKNOWN, "'%s' does not know what to do with '%s'%s", c->name,
+                       a->operands[c->max_operands],
+                       is_manifest(a->operands[c->max_operands]) ? "; a manifest is named with -c" : "");
     return 0;
 }
 

@@ -117,7 +117,7 @@ test('errors of the first worker fail the start, all in one run, each at its pla
       '11: cannot load missing.js: no such file',
       '12: x.js has no export "shwo" (it exports show), did you mean "show"?',
       '13: x.js: number is a number, not a function (it exports show)',
-      '14: x.js exports neither GET nor a default function (it exports show)',
+      '14: x.js exports neither GET nor a default function (it exports show); write exports.GET = (req) => ...',
       "15: cannot load syntax.js: SyntaxError: Unexpected token ';' (syntax.js:1)",
     ],
   );
@@ -135,7 +135,7 @@ test('a start that hangs, rejects or clashes fails with one message', async (t) 
     [
       'rejects',
       "require('actix-js').onStart(async () => { throw new Error('no db'); }); module.exports = () => 1;",
-      /an onStart hook failed: Error: no db/,
+      /an onStart hook failed: Error: no db \([^ ]+\.js:1:\d+\)/,
       {},
     ],
     [

@@ -82,7 +82,7 @@ describe('usage', () => {
     [['stats', '--since', '1h', '--until', '2h'], '--since (1h) is not before --until (2h)'],
     [['stats', '--json', '--csv'], '--json and --csv exclude each other'],
     [['check', '--template', 'x'], "no option '--template' for 'check'; 'new' has it"],
-    [['check', 'actix.yaml'], "'check' does not know what to do with 'actix.yaml'"],
+    [['check', 'actix.yaml'], "'check' does not know what to do with 'actix.yaml'; a manifest is named with -c"],
     [['new'], "'new' needs a folder: actix new DIR"],
   ];
   for (const [args, message] of mistakes) {
