@@ -83,13 +83,11 @@ static void on_ready(struct ax_supervisor *s, const struct ax_message *m)
     s->ready_at = ax_mono_now();
     ax_engine_order(s->engine, AX_ORDER_WORKERS);
     if (s->phase == AX_RUNNING) {
-        ax_log_info(&s->log, "engine %ld is ready with %u workers", (long)ax_engine_pid(s->engine),
-                    m->workers);
-        event(s, "restart", "engine %ld is ready with %u workers", (long)ax_engine_pid(s->engine),
-              m->workers);
+        ax_log_info(&s->log, "engine %ld is ready, workers: %u", (long)ax_engine_pid(s->engine), m->workers);
+        event(s, "restart", "engine %ld is ready, workers: %u", (long)ax_engine_pid(s->engine), m->workers);
     } else if (s->phase == AX_STARTING) {
         s->phase = AX_RUNNING;
-        event(s, "start", "engine %ld is ready with %u workers", (long)ax_engine_pid(s->engine), m->workers);
+        event(s, "start", "engine %ld is ready, workers: %u", (long)ax_engine_pid(s->engine), m->workers);
         for (size_t i = 0; i < s->sockets.n; i++)
             s->o->listening(s->o->ctx, s->sockets.v[i].url, s->sockets.v[i].everywhere);
         s->o->ready(s->o->ctx);

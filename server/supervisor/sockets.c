@@ -116,9 +116,23 @@ static int add_tcp(struct ax_sockets *s, int fd, union address *ret, struct ax_e
     return add(s, fd, address_url(&a), reterr);
 }
 
+static const char *why_not(int os)
+{
+    switch (os) {
+    case EADDRINUSE:
+        return "the address is in use by another process";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address";
+    case EACCES:
+        return "permission denied (ports below 1024 are for root, or CAP_NET_BIND_SERVICE)";
+    default:
+        return strerror(os);
+    }
+}
+
 static int fail_listen(const struct ax_listen *l, const char *host, int os, struct ax_err *reterr)
 {
-    const char *why = os == EADDRINUSE ? "the address is in use by another process" : strerror(os);
+    const char *why = why_not(os);
     bool v6 = strchr(host, ':') != NULL;
 
     return ax_fail_at(reterr, os == EADDRINUSE ? AX_E_BUSY : AX_E_SYS, l->at.file, l->at.line, l->at.col,
