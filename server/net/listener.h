@@ -36,7 +36,8 @@ bool ax_engine_take_memory(struct ax_engine *e, int64_t bytes);
 void ax_engine_put_memory(struct ax_engine *e, int64_t bytes);
 bool ax_engine_take_connection(struct ax_engine *e);
 void ax_engine_put_connection(struct ax_engine *e);
-/* Health (docs/operations.md): ready when at least min_ready workers are registered and it is not stopping. */
+/* Health (docs/operations.md): ready when at least min_ready workers are registered and it is not stopping.
+ */
 bool ax_engine_ready(const struct ax_engine *e);
 void ax_engine_set_stopping(struct ax_engine *e);
 
