@@ -89,6 +89,25 @@ static void unpin(void *owner)
     ax_free(p);
 }
 
+/* A handler may transfer the array's buffer to another thread, which then frees it as it likes.  It does so
+ * on this thread, so what is here before a write is here during it. */
+static bool still_there(void *owner)
+{
+    struct pin *p = AX_CAST(struct pin, owner, PIN_MAGIC);
+    napi_handle_scope scope;
+    napi_value v, buffer;
+    bool detached = true;
+
+    if (napi_open_handle_scope(p->env, &scope) != napi_ok)
+        return false;
+    if (napi_get_reference_value(p->env, p->ref, &v) != napi_ok ||
+        napi_get_typedarray_info(p->env, v, NULL, NULL, NULL, &buffer, NULL) != napi_ok ||
+        napi_is_detached_arraybuffer(p->env, buffer, &detached) != napi_ok)
+        detached = true;
+    napi_close_handle_scope(p->env, scope);
+    return !detached;
+}
+
 static struct pin *pin(napi_env env, napi_value v)
 {
     struct pin *p = ax_malloc(sizeof *p);
@@ -115,6 +134,7 @@ static int send_bytes(struct ax_call *c, struct ax_reply *reply, napi_value v)
     reply->body = (struct ax_str){data, n};
     if (n > PIN_BYTES) {
         reply->owner = pin(c->b->env, v);
+        reply->lent = reply->owner ? still_there : NULL;
         if (reply->owner)
             reply->release = unpin; /* without memory for a pin it is copied, or the connection closed */
     }

@@ -481,7 +481,12 @@ void ax_conn_flush(struct ax_conn *c)
     bool progress = false;
 
     while (c->out.bytes && !c->blocked_out && c->state != AX_CONN_CLOSED) {
-        struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)ax_out_vec(&c->out, v, WRITE_VECTORS)};
+        int nv = ax_out_vec(&c->out, v, WRITE_VECTORS);
+        if (AX_UNLIKELY(nv < 0)) {
+            ax_conn_close(c, AX_CLOSE_TAKEN_AWAY);
+            return;
+        }
+        struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)nv};
         ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;

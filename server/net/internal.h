@@ -101,6 +101,7 @@ struct ax_worker {
     struct ax_wstat *stat;
     struct ax_counters *count;
     struct ax_log *log, *access;
+    ax_mono next_report; /* no line about a handler's timeout before it */
     struct ax_engine *engine;
     enum ax_worker_phase phase;
     bool dying;         /* dispatch.run said so: nothing is read or handed over any more */

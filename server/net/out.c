@@ -48,13 +48,14 @@ void ax_out_grow(struct ax_out *o, size_t n)
     o->bytes += n;
 }
 
-bool ax_out_link(struct ax_out *o, const char *p, size_t n, void (*release)(void *), void *owner)
+bool ax_out_link(struct ax_out *o, const char *p, size_t n, void (*release)(void *), bool (*lent)(void *),
+                 void *owner)
 {
     struct ax_chunk *c = ax_malloc(sizeof *c);
 
     if (!c)
         return false;
-    *c = (struct ax_chunk){.data = p, .len = n, .release = release, .owner = owner};
+    *c = (struct ax_chunk){.data = p, .len = n, .release = release, .lent = lent, .owner = owner};
     append(o, c);
     o->bytes += n;
     return true;
@@ -80,6 +81,8 @@ int ax_out_vec(const struct ax_out *o, struct iovec *v, int max)
     for (const struct ax_chunk *c = o->head; c && n < max; c = c->next) {
         if (c->len == c->off)
             continue;
+        if (AX_UNLIKELY(c->lent && !c->lent(c->owner)))
+            return -1;
         v[n].iov_base = (void *)(uintptr_t)(c->data + c->off);
         v[n++].iov_len = c->len - c->off;
     }

@@ -19,6 +19,7 @@ struct ax_chunk {
     size_t len, off;              /* bytes there, bytes already sent */
     size_t cap;                   /* of a block; 0 = data belongs to somebody else */
     void (*release)(void *owner); /* called when the bytes are out or lost; NULL = none */
+    bool (*lent)(void *owner);    /* asked before each write: are the bytes still there?  NULL = they are */
     void *owner;
     bool pooled;
 };
@@ -32,10 +33,12 @@ struct ax_out {
 char *ax_out_room(struct ax_out *o, struct ax_pool *blocks, size_t want, size_t *ret_room);
 void ax_out_grow(struct ax_out *o, size_t n);
 /* Links bytes in without a copy; false = out of memory (release was not called). */
-bool ax_out_link(struct ax_out *o, const char *p, size_t n, void (*release)(void *), void *owner);
+bool ax_out_link(struct ax_out *o, const char *p, size_t n, void (*release)(void *), bool (*lent)(void *),
+                 void *owner);
 /* Moves all of `from` behind `to`. */
 void ax_out_splice(struct ax_out *to, struct ax_out *from);
-/* Fills at most max vectors with the first bytes; returns how many. */
+/* Fills at most max vectors with the first bytes; returns how many, or -1 when bytes that were lent have been
+ * taken away: the connection can only end. */
 int ax_out_vec(const struct ax_out *o, struct iovec *v, int max);
 /* n bytes were sent: drops them. */
 void ax_out_sent(struct ax_out *o, struct ax_pool *blocks, size_t n);

@@ -216,18 +216,17 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
     }
 }
 
-static bool add_body(struct ax_request *r, struct ax_out *out, const struct ax_reply *reply)
+static bool add_body(struct ax_out *out, const struct ax_reply *reply)
 {
     if (reply->release)
-        return ax_out_link(out, reply->body.p, reply->body.n, reply->release, reply->owner);
+        return ax_out_link(out, reply->body.p, reply->body.n, reply->release, reply->lent, reply->owner);
     char *copy = ax_malloc(reply->body.n);
     if (!copy)
         return false;
     memcpy(copy, reply->body.p, reply->body.n);
-    if (ax_out_link(out, copy, reply->body.n, ax_free, copy))
+    if (ax_out_link(out, copy, reply->body.n, ax_free, NULL, copy))
         return true;
     ax_free(copy);
-    (void)r;
     return false;
 }
 
@@ -275,7 +274,7 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     }
     ax_out_grow(out, n);
     if (!bodiless && !inlined) {
-        if (!add_body(r, out, reply))
+        if (!add_body(out, reply))
             return no_memory(r, reply);
         n += reply->body.n;
     } else if (reply->release) {

@@ -16,6 +16,9 @@ struct ax_reply {
     /* Set: the body is not copied; release(owner) is called on the worker's thread when its bytes are out or
      * lost. */
     void (*release)(void *owner);
+    /* May be set beside `release`, when the bytes can vanish before they are released: asked before each
+     * write; false ends the connection.  Calls nothing of the worker. */
+    bool (*lent)(void *owner);
     void *owner;
 };
 /* 0; -AX_E_STATE when it is answered already; -AX_E_NOMEM (the connection is closed then).  When the client

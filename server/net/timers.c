@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { LINGER_US = 2000000 };
+enum { LINGER_US = 2000000, REPORT_EVERY_US = 1000000 };
 
 /* ---- time */
 
@@ -54,6 +54,24 @@ void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q)
         ax_worker_arm_at(w, AX_LIST_ENTRY(q->list.next, struct ax_deadline, node)->at.us);
 }
 
+/* At most a line a second: handlers tend to be slow all at once. */
+static void report_timeout(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    if (!w->log || w->now.us < w->next_report.us)
+        return;
+    w->next_report.us = w->now.us + REPORT_EVERY_US;
+    const struct ax_kv kv[] = {
+        {.key = "route", .s = r->site_route->pattern},
+        {.key = "handler", .s = r->site_route->name},
+        {.key = "id", .s = ax_str(ax_request_id(r))},
+        {.key = "after_ms", .i = (w->now.us - r->enter_at.us) / 1000},
+    };
+    ax_log_write(w->log, AX_LOG_WARN, kv, AX_COUNT(kv),
+                 "a handler did not answer within its timeout: 504 (at most one such line a second)");
+}
+
 static void handler_timeout(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
@@ -61,6 +79,7 @@ static void handler_timeout(struct ax_request *r)
 
     ax_deadline_stop(&r->timeout);
     ax_count_add(&w->count->timeouts, 1);
+    report_timeout(r);
     if (r->watched && w->dispatch.gone)
         w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_TIMEOUT);
     if (ax_request_get(w, h.index, h.gen) != r || r->state != AX_REQ_ENTERED)

@@ -182,6 +182,20 @@ test('json() of what is no JSON answers 400', async (t) => {
   }
 });
 
+test('bytes that are given away after the send end the connection, and only that', async (t) => {
+  const { port, url } = await serve(t, {
+    'GET /': () => {
+      const bytes = new Uint8Array(64 << 20).fill(65); // more than any socket takes at once
+      setImmediate(() => structuredClone(bytes.buffer, { transfer: [bytes.buffer] }));
+      return bytes;
+    },
+    'GET /next': () => 'next',
+  });
+  const got = await raw(port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n').catch((err) => err.code);
+  assert.ok(got === 'ECONNRESET' || got.length < 64 << 20);
+  assert.strictEqual(await (await fetch(new URL('/next', url))).text(), 'next');
+});
+
 test('bodies of any bytes survive', async (t) => {
   const { url } = await serve(t, {
     'POST /': (req) => {

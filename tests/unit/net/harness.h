@@ -58,7 +58,7 @@ struct server {
     } later[1024];
     unsigned nlater;
     unsigned enter_at_most; /* 0 = all: how many requests run() enters */
-    struct ax_log log_access;
+    struct ax_log log_access, log;
     char *big;
     unsigned released;
     struct ax_str fixed;                                    /* body of /fixed; empty = no such route */
@@ -265,7 +265,7 @@ static inline void server_init(struct server *s)
     s->set.pool_connections = 4;
     s->set.record = 3;
     s->listen_fd = -1;
-    s->log_access.fd = -1;
+    s->log_access.fd = s->log.fd = -1;
     s->big = malloc(BIG);
     for (size_t i = 0; i < BIG; i++)
         s->big[i] = (char)('a' + i % 26);
@@ -323,6 +323,7 @@ static inline void server_prepare(struct server *s)
                                   .site = s->site,
                                   .dispatch = {s, stub_run, stub_gone},
                                   .stat = s->stat,
+                                  .log = &s->log,
                                   .access = &s->log_access,
                                   .engine = s->engine,
                                   .id = s->id};

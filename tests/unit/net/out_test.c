@@ -83,7 +83,7 @@ static void add_lent(struct both *b, struct ax_out *o, struct ax_buf *model, siz
 
     fill(b, p, n);
     b->lent_bytes[b->lent++] = p;
-    assert_true(ax_out_link(o, p, n, on_release, b));
+    assert_true(ax_out_link(o, p, n, on_release, NULL, b));
     ax_buf_add(model, p, n);
 }
 
@@ -253,6 +253,26 @@ static void test_against_the_model(void **state)
     both_free(b);
 }
 
+static bool still_lent(void *owner)
+{
+    return *(bool *)owner;
+}
+
+static void test_lent_bytes_may_be_taken_away(void **state)
+{
+    struct both *b = both_new();
+    struct iovec v[4];
+    bool lent = true;
+
+    (void)state;
+    assert_true(ax_out_link(&b->out, "abc", 3, NULL, still_lent, &lent));
+    assert_int_equal(ax_out_vec(&b->out, v, 4), 1);
+    lent = false;
+    assert_int_equal(ax_out_vec(&b->out, v, 4), -1);
+    ax_out_clear(&b->out, &b->blocks);
+    both_free(b);
+}
+
 static void test_no_memory(void **state)
 {
     struct both *b = both_new();
@@ -266,7 +286,7 @@ static void test_no_memory(void **state)
     ax_fail_alloc_at(1);
     assert_null(ax_out_room(&b->out, &b->blocks, 2 * AX_OUT_BLOCK, &room));
     ax_fail_alloc_at(1);
-    assert_false(ax_out_link(&b->out, "x", 1, on_release, b));
+    assert_false(ax_out_link(&b->out, "x", 1, on_release, NULL, b));
     ax_fail_alloc_at(0);
     assert_int_equal(b->released, 0); /* it was not taken, so it is not released */
     assert_null(b->out.head);
@@ -284,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_splice),
         cmocka_unit_test(test_vectors_are_bounded),
         cmocka_unit_test(test_against_the_model),
+        cmocka_unit_test(test_lent_bytes_may_be_taken_away),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -242,6 +242,36 @@ static void test_handler_timeout(void **state)
     assert_int_equal(s.gone_timeout, 1);
 }
 
+/* One line for both, since they come within a second. */
+static void test_handler_timeout_is_logged(void **state)
+{
+    struct server s;
+    struct ax_err err = {0};
+    char path[] = "/tmp/actix-log-XXXXXX", text[2048];
+
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    server_init(&s);
+    assert_int_equal(ax_log_open(&s.log, path, AX_LOG_JSON, AX_LOG_INFO, &err), 0);
+    server_start(&s);
+    int c = dial(s.port);
+    puts_fd(c, GET("/never") GET("/never"));
+    assert_int_equal(status_of(c), 504);
+    assert_int_equal(status_of(c), 504);
+    close(c);
+    server_stop(&s);
+    ax_log_close(&s.log);
+    ssize_t n = read(fd, text, sizeof text - 1);
+    assert_true(n > 0);
+    text[n] = '\0';
+    assert_non_null(strstr(text, "\"level\":\"warn\""));
+    assert_non_null(strstr(text, "\"route\":\"/never\""));
+    assert_ptr_equal(strchr(text, '\n'), text + n - 1);
+    close(fd);
+    unlink(path);
+}
+
 static void test_connection_timeouts(void **state)
 {
     struct server s;
@@ -551,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_refused_behind_a_late_answer),
         cmocka_unit_test(test_handler_timeout),
+        cmocka_unit_test(test_handler_timeout_is_logged),
         cmocka_unit_test(test_connection_timeouts),
         cmocka_unit_test(test_client_gone),
         cmocka_unit_test(test_expect_continue),
