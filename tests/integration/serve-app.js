@@ -1,12 +1,12 @@
 'use strict';
-// An app in a temporary folder, served by the real `actix` (ACTIX_BIN, else the release build in this tree).
+// An app in a temporary folder, served by the real `actix` (ACTIX, else the release build in this tree).
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
 
-const BIN = process.env.ACTIX_BIN ?? path.join(__dirname, '../../build/release/bin/actix');
+const BIN = process.env.ACTIX ?? path.join(__dirname, '../../build/release/bin/actix');
 
 // What decides how an app is served must come from the test alone.
 function cleanEnv(more) {

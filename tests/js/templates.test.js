@@ -9,7 +9,7 @@ const { File } = require('node:buffer'); // global from Node 20 on
 const { execFileSync, spawn } = require('node:child_process');
 const { addon } = require('./support');
 
-const actix = process.env.ACTIX_BIN ?? path.resolve(addon, '../../../bin/actix');
+const actix = process.env.ACTIX ?? path.resolve(addon, '../../../bin/actix');
 const env = { ...process.env, NODE_TEST_CONTEXT: undefined, PORT: undefined, HOST: undefined };
 
 function scaffold(t, template) {
