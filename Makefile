@@ -48,7 +48,6 @@ CORE_SRC  := $(filter-out server/metrics/store%,$(wildcard server/base/*.c serve
 HOST_SRC  := $(wildcard server/metrics/store*.c config/*.c server/supervisor/*.c) $(filter-out cli/main.c,$(wildcard cli/*.c))
 ADDON_SRC := $(wildcard addon/*.c)
 TEST_SRC  := $(wildcard tests/unit/*/*_test.c tests/unit/*/*/*_test.c)
-BENCH_SRC := $(wildcard bench/micro/*_bench.c)
 JS_FILES  := $(filter-out addon/package-lock.json,$(wildcard addon/*.js addon/*.mjs addon/*.ts addon/*.json))
 TEMPLATES := $(shell find templates -type f 2>/dev/null)
 
@@ -57,18 +56,17 @@ LLHTTP_OBJ := $(patsubst /usr/share/llhttp/%.c,$(O)/obj/llhttp/%.o,$(LLHTTP_SRC)
 CORE_OBJ   := $(call obj,$(CORE_SRC)) $(LLHTTP_OBJ)
 HOST_OBJ   := $(call obj,$(HOST_SRC))
 TEST_BIN   := $(patsubst tests/unit/%.c,$(O)/tests/%,$(TEST_SRC))
-BENCH_BIN  := $(patsubst bench/micro/%.c,$(O)/bench/%,$(BENCH_SRC))
 # ONLY="net metrics" keeps the unit tests of those folders.
 ONLY       ?=
 UNIT_BIN   := $(if $(ONLY),$(filter $(patsubst %,$(O)/tests/%/%,$(ONLY)),$(TEST_BIN)),$(TEST_BIN))
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo test unit unit-build bench lint lint-test format coverage install uninstall flags clean
+.PHONY: all help deps demo test unit unit-build lint lint-test format coverage install uninstall flags clean
 
 help: ## this list
 	@echo "Targets (BUILD=release|debug|asan|tsan|cover, CC=gcc|clang):"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # ---- for people: each of these installs what it needs first.  The rest runs in a make of its own, because what
 # pkg-config says is read when a make starts.
@@ -158,13 +156,7 @@ $(O)/tests/%: tests/unit/%.c $(O)/libactix.a
 	@echo '  LINK $@'
 	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -Itests/unit $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -o $@ $< $(O)/libactix.a $(PKG_LIBS) -lcmocka
 
-bench: $(BENCH_BIN) ## build and run the micro-benchmarks
-	@for b in $(BENCH_BIN); do echo "--- $$b"; $$b || exit 1; done
-
-$(O)/bench/%: bench/micro/%.c $(O)/libactix.a
-	@mkdir -p $(@D)
-	@echo '  LINK $@'
-	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -o $@ $< $(O)/libactix.a $(PKG_LIBS)
+include bench/bench.mk
 
 format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)
