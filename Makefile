@@ -9,29 +9,53 @@ endif
 NODE   ?= node
 VERSION := $(shell cat VERSION)
 
-O := build/$(BUILD)
+# Where it is built.  OUT=build/NAME lets several configurations live side by side.
+OUT ?= build/$(BUILD)
+O := $(OUT)
 # V=1 shows the whole commands.
 Q := $(if $(filter 1,$(V)),,@)
 # A recipe's own make: as many jobs as there are CPUs, unless -j was given.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
+# ---- what may be asked for.  Anything else is refused here, before a compiler says something odd.
+KINDS  := release debug asan tsan cover
+MARCHS := portable native $(if $(filter x86_64,$(shell uname -m)),x86-64-v2 x86-64-v3)
+# OPT=-O1 takes the place of the kind's own level.
+OPT    ?= $(LEVEL_$(BUILD))
+MARCH  ?= portable
+POOL   ?= default
+INTERN ?= on
+# one-of NAME, ALLOWED: stops unless the variable NAME has one of the ALLOWED values.
+one-of = $(if $(and $(filter 1,$(words $($(1)))),$(filter $(2),$($(1)))),,$(error $(1)=$($(1)) is none of: $(2)))
+$(call one-of,BUILD,$(KINDS))
+$(call one-of,MARCH,$(MARCHS))
+$(call one-of,POOL,default malloc)
+$(call one-of,INTERN,on off)
+
 # ---- flags by build kind
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wcast-qual \
           -Wwrite-strings -Wformat=2 -Wundef
-OPT_release := -O2 -g -fno-plt -DNDEBUG
-OPT_debug   := -O0 -g3 -DAX_DEBUG
-OPT_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
-OPT_tsan    := -O1 -g -fsanitize=thread -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
-OPT_cover   := -O0 -g --coverage -fprofile-update=atomic -DAX_DEBUG
-ifeq ($(OPT_$(BUILD)),)
-$(error BUILD=$(BUILD) is none of release debug asan tsan cover)
-endif
-# No fortify under sanitizers: it hides what they look for.
-HARDEN_release := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LEVEL_release := -O2
+LEVEL_debug   := -O0
+LEVEL_asan    := -O1
+LEVEL_tsan    := -O1
+LEVEL_cover   := -O0
+KIND_release := -g -fno-plt -DNDEBUG
+KIND_debug   := -g3 -DAX_DEBUG
+KIND_asan    := -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
+KIND_tsan    := -g -fsanitize=thread -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
+KIND_cover   := -g --coverage -fprofile-update=atomic -DAX_DEBUG
+$(call one-of,OPT,-O0 -O1 -O2 -O3 -Os -Og)
+ARCH_FLAG  := $(if $(filter-out portable,$(MARCH)),-march=$(MARCH))
+# The lower rungs of the benchmark ladder: each object from malloc, each string made anew.
+RUNG_FLAGS := $(if $(filter malloc,$(POOL)),-DAX_POOL_MALLOC) $(if $(filter off,$(INTERN)),-DAX_NO_INTERN)
+KIND_FLAGS := $(KIND_$(BUILD)) $(filter-out $(KIND_$(BUILD)),$(RUNG_FLAGS))
+# No fortify under sanitizers: it hides what they look for; nor without optimization: glibc warns.
+HARDEN_release := -fstack-protector-strong $(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2)
 CPPFLAGS += -D_GNU_SOURCE -Iserver -I. -DAX_VERSION='"$(VERSION)"' $(HARDEN_$(BUILD))
-CFLAGS   += -std=c11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(OPT_$(BUILD))
+CFLAGS   += -std=c11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(OPT) $(ARCH_FLAG) $(KIND_FLAGS)
 LINK_release := -Wl,-z,relro,-z,now
-LDFLAGS  += $(filter -fsanitize% --coverage,$(OPT_$(BUILD))) $(LINK_$(BUILD))
+LDFLAGS  += $(filter -fsanitize% --coverage,$(KIND_$(BUILD))) $(LINK_$(BUILD))
 
 # ---- libraries
 PKGS       := libuv yaml-0.1 sqlite3 jansson smartcols
@@ -179,7 +203,7 @@ uninstall: ## remove what install put there
 
 # What clang-tidy compiles with.
 flags:
-	@echo $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -DNAPI_VERSION=8 $(addprefix -idirafter,$(NODE_INC)) -std=c11 $(filter -DAX%,$(OPT_$(BUILD)))
+	@echo $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -DNAPI_VERSION=8 $(addprefix -idirafter,$(NODE_INC)) -std=c11 $(filter -DAX%,$(KIND_FLAGS))
 
 clean: ## remove build/
 	rm -rf build
