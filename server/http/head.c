@@ -11,6 +11,8 @@
 
 enum { VERSION_MINOR_AT = 7 }; /* of "HTTP/1.1" */
 
+_Static_assert(sizeof(struct ax_head) <= 64, "a cache line of the request slot");
+
 /* What the fields say together. */
 struct facts {
     struct ax_str host, length, coding;
@@ -184,10 +186,37 @@ bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, s
            check_fields(ret, ret_why);
 }
 
-struct ax_str ax_head_field(const struct ax_head *h, struct ax_str name)
+static struct ax_str by_id(const struct ax_head *h, enum ax_field_name id)
+{
+    if (h->known >> id & 1)
+        for (unsigned i = 0; i < h->nfields; i++)
+            if (h->fields[i].id == id)
+                return ax_head_str(h, h->fields[i].value);
+    return (struct ax_str){NULL, 0};
+}
+
+static struct ax_str by_name(const struct ax_head *h, struct ax_str name)
 {
     for (unsigned i = 0; i < h->nfields; i++)
         if (h->fields[i].name.n == name.n && ax_str_eq_nocase(ax_head_str(h, h->fields[i].name), name))
             return ax_head_str(h, h->fields[i].value);
     return (struct ax_str){NULL, 0};
+}
+
+struct ax_str ax_head_field(const struct ax_head *h, struct ax_str name)
+{
+    enum ax_field_name id = ax_field_name_of(name);
+
+    return id == AX_FIELD_OTHER ? by_name(h, name) : by_id(h, id);
+}
+
+struct ax_str ax_head_known(const struct ax_head *h, enum ax_field_name id)
+{
+    if (AX_NEVER((unsigned)id >= AX_FIELD_NAMES) || id == AX_FIELD_OTHER)
+        return (struct ax_str){NULL, 0};
+#ifdef AX_NO_INTERN
+    return by_name(h, ax_field_name_str(id));
+#else
+    return by_id(h, id);
+#endif
 }

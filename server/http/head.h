@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "http/field_name.h"
 #include "http/method.h"
 
 struct ax_span { /* of the head's own bytes; a head has at most 65,535 */
@@ -19,21 +20,23 @@ struct ax_span { /* of the head's own bytes; a head has at most 65,535 */
 };
 struct ax_field {
     struct ax_span name, value; /* value without surrounding white space */
+    uint16_t id;                /* enum ax_field_name */
 };
-struct ax_head {
-    const char *base; /* BORROWED: the copy of the head */
+struct ax_head {             /* 64 bytes: it is in every request's slot */
+    const char *base;        /* BORROWED: the copy of the head */
+    struct ax_field *fields; /* in the request's arena, as received */
+    uint64_t known;          /* bit `id` is set when a field with that enum ax_field_name is there */
+    uint64_t content_length; /* 0 when none */
     uint16_t bytes;
     uint16_t nfields;
-    struct ax_field *fields;    /* in the request's arena, as received */
     struct ax_span method_name; /* as received */
     struct ax_span target;      /* as received: the URI */
     struct ax_span path, query; /* of the target, absolute form included; query without '?' */
     struct ax_span host;        /* value of Host, or the authority of an absolute-form target */
-    enum ax_method method;
-    uint8_t minor; /* HTTP/1.minor */
+    uint8_t method;             /* enum ax_method */
+    uint8_t minor;              /* HTTP/1.minor */
     bool keep_alive, chunked, expect_continue, has_query;
-    bool asterisk;           /* OPTIONS * */
-    uint64_t content_length; /* 0 when none */
+    bool asterisk; /* OPTIONS * */
 };
 
 /* Why a head is refused: status, the manifest key of the limit it met (or NULL) and a sentence. */
@@ -68,5 +71,7 @@ static inline struct ax_str ax_head_str(const struct ax_head *h, struct ax_span 
 }
 /* First field of that name (any case); p NULL when there is none. */
 struct ax_str ax_head_field(const struct ax_head *h, struct ax_str name);
+/* The same for a name of the list, without comparing strings; p NULL for AX_FIELD_OTHER. */
+struct ax_str ax_head_known(const struct ax_head *h, enum ax_field_name id);
 
 #endif

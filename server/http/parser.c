@@ -63,9 +63,12 @@ static int store(struct head_run *r, const char *end)
         v++;
     while (v < end && (end[-1] == ' ' || end[-1] == '\t'))
         end--;
+    enum ax_field_name id = ax_field_name_of((struct ax_str){r->name, r->name_n});
+    h->known |= 1ull << id;
     h->fields[h->nfields++] = (struct ax_field){
         {(uint16_t)(r->name - r->base), (uint16_t)r->name_n},
         {(uint16_t)(v - r->base), (uint16_t)(end - v)},
+        (uint16_t)id,
     };
     return 0;
 }

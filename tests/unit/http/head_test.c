@@ -524,6 +524,26 @@ static void test_field_lookup(void **state)
     end(&r);
 }
 
+static void test_known_lookup(void **state)
+{
+    static const char head[] = GET "COOKIE: a\r\ncookie: b\r\nAccept:\r\nX-Else: 1\r\n" END;
+    struct run r;
+
+    (void)state;
+    assert_true(run_pieces(&r, head, sizeof head - 1, sizeof head - 1, 1, &limits));
+    assert_true(ax_str_eq(ax_head_known(&r.head, AX_FIELD_COOKIE), AX_STR("a")));
+    assert_true(ax_str_eq(ax_head_known(&r.head, AX_FIELD_HOST), AX_STR("a")));
+    assert_non_null(ax_head_known(&r.head, AX_FIELD_ACCEPT).p);
+    assert_int_equal(ax_head_known(&r.head, AX_FIELD_ACCEPT).n, 0);
+    assert_null(ax_head_known(&r.head, AX_FIELD_OTHER).p);
+    for (unsigned id = 1; id < AX_FIELD_NAMES; id++) {
+        struct ax_str name = ax_field_name_str((enum ax_field_name)id);
+        struct ax_str a = ax_head_known(&r.head, (enum ax_field_name)id), b = ax_head_field(&r.head, name);
+        assert_true(a.p == b.p && a.n == b.n);
+    }
+    end(&r);
+}
+
 /* A head with a target of `uri` bytes, `fields` fields and, where it is longer than that makes it, `bytes` in
  * all. */
 static size_t build(char *out, size_t room, unsigned uri, unsigned fields, size_t bytes)
@@ -757,6 +777,7 @@ int main(void)
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_field_lookup),
+        cmocka_unit_test(test_known_lookup),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_limits_before_the_end),
         cmocka_unit_test(test_out_of_memory),

@@ -1,0 +1,94 @@
+#include "http/field_name.h"
+
+#include <string.h>
+
+_Static_assert(AX_FIELD_NAMES <= 64, "struct ax_head keeps one bit for each");
+
+enum { TEXT_BYTES = 31, PLACES = 256 };
+
+struct text {
+    char lower[TEXT_BYTES];
+    uint8_t n;
+};
+
+static const struct text texts[AX_FIELD_NAMES] = {
+#define FIELD(id, name, first, late) [AX_FIELD_##id] = {name, sizeof(name) - 1},
+#include "http/field_name.def"
+#undef FIELD
+};
+
+#ifdef AX_NO_INTERN
+
+enum ax_field_name ax_field_name_of(struct ax_str name)
+{
+    (void)name;
+    return AX_FIELD_OTHER;
+}
+
+#else
+
+/* The factors were searched for: with them no two names share a place.  A name that would is seen when this
+ * is compiled, as an entry that is initialized twice. */
+#define PLACE(n, first, late)        (((n) + 46u * (first) + 38u * (late)) % PLACES)
+
+static const uint8_t places[PLACES] = {
+#define FIELD(id, name, first, late) [PLACE(sizeof(name) - 1, first, late)] = AX_FIELD_##id,
+#include "http/field_name.def"
+#undef FIELD
+};
+
+/* Not 0 when a[0..8) is other than lower[0..8): names are of letters, digits and '-', of which letters alone
+ * have 0x40 set, and only in a letter may 0x20, the case, differ. */
+static inline uint64_t differ8(const char *a, const char *lower)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, lower, sizeof y);
+    return (x ^ y) & ~((y & 0x4040404040404040) >> 1);
+}
+
+static inline uint32_t differ4(const char *a, const char *lower)
+{
+    uint32_t x, y;
+
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, lower, sizeof y);
+    return (x ^ y) & ~((y & 0x40404040) >> 1);
+}
+
+/* In words, the last of which overlaps the one before: nothing beyond a[0..n) is read. */
+static inline bool same(const char *a, const char *lower, size_t n)
+{
+    if (n >= 8) {
+        uint64_t d = differ8(a + n - 8, lower + n - 8);
+        for (size_t i = 0; i + 8 < n; i += 8)
+            d |= differ8(a + i, lower + i);
+        return d == 0;
+    }
+    if (n >= 4)
+        return (differ4(a, lower) | differ4(a + n - 4, lower + n - 4)) == 0;
+    for (size_t i = 0; i < n; i++)
+        if (ax_lower(a[i]) != lower[i])
+            return false;
+    return true;
+}
+
+enum ax_field_name ax_field_name_of(struct ax_str name)
+{
+    if (name.n < 2)
+        return AX_FIELD_OTHER;
+    unsigned first = (unsigned char)name.p[0] | 0x20u, late = (unsigned char)name.p[name.n - 2] | 0x20u;
+    unsigned id = places[PLACE((unsigned)name.n, first, late)];
+    return texts[id].n == name.n && same(name.p, texts[id].lower, name.n) ? (enum ax_field_name)id
+                                                                          : AX_FIELD_OTHER;
+}
+
+#endif
+
+struct ax_str ax_field_name_str(enum ax_field_name id)
+{
+    const struct text *t = &texts[(unsigned)id < AX_FIELD_NAMES ? id : AX_FIELD_OTHER];
+
+    return (struct ax_str){t->lower, t->n};
+}
