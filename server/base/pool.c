@@ -34,9 +34,41 @@ int ax_pool_init(struct ax_pool *p, const char *name, size_t obj_bytes, unsigned
     return 0;
 }
 
+static bool is_warm(const struct ax_pool *p, const void *obj)
+{
+    return (uintptr_t)obj - (uintptr_t)p->warm < p->warm_bytes;
+}
+
+void ax_pool_trim(struct ax_pool *p)
+{
+    struct free_obj *all = p->free_list, **at = &all;
+
+    while (p->kept && *at) {
+        struct free_obj *o = *at;
+        if (is_warm(p, o)) {
+            at = &o->next;
+            continue;
+        }
+        *at = o->next;
+        p->kept--;
+        ax_free(o);
+    }
+    p->free_list = all;
+}
+
+bool ax_pool_look(struct ax_pool *p)
+{
+    bool sufficed = (size_t)p->peak * p->obj_bytes <= p->warm_bytes;
+
+    p->high = ax_pool_high(p);
+    p->peak = p->live;
+    return sufficed;
+}
+
 void ax_pool_fini(struct ax_pool *p)
 {
     AX_ASSERT(p->live == 0);
+    ax_pool_trim(p);
     ax_free(p->warm);
     *p = (struct ax_pool){0};
 }
@@ -49,20 +81,17 @@ void *ax_pool_get(struct ax_pool *p)
         return NULL;
     if (AX_LIKELY(o != NULL)) {
         p->free_list = o->next;
+        if (AX_UNLIKELY(p->kept) && !is_warm(p, o))
+            p->kept--;
     } else {
         o = ax_malloc(p->obj_bytes);
         if (!o)
             return NULL;
         p->dry++;
     }
-    if (++p->live > p->high)
-        p->high = p->live;
+    if (++p->live > p->peak)
+        p->peak = p->live;
     return o;
-}
-
-static bool is_warm(const struct ax_pool *p, const void *obj)
-{
-    return (uintptr_t)obj - (uintptr_t)p->warm < p->warm_bytes;
 }
 
 void ax_pool_put(struct ax_pool *p, void *obj)
@@ -71,10 +100,17 @@ void ax_pool_put(struct ax_pool *p, void *obj)
 
     AX_DEBUG_ASSERT(p->live > 0);
     p->live--;
-    if (AX_LIKELY(is_warm(p, obj))) {
-        o->next = p->free_list;
-        p->free_list = o;
-    } else {
-        ax_free(obj); /* memory goes back to the low-water mark after a burst */
+    if (AX_UNLIKELY(!is_warm(p, obj))) {
+#ifndef AX_POOL_MALLOC
+        if (p->kept < p->keep)
+            p->kept++;
+        else
+#endif
+        {
+            ax_free(obj);
+            return;
+        }
     }
+    o->next = p->free_list;
+    p->free_list = o;
 }

@@ -162,7 +162,7 @@ static bool run_batch(struct ax_worker *w)
     int entered = w->dispatch.run(w->dispatch.ctx, w->ready, n);
     w->running = false;
     ax_count_add(&w->count->batches, 1);
-    ax_count_set(&w->count->pool_high, w->request_pool.high);
+    ax_count_set(&w->count->pool_high, ax_pool_high(&w->request_pool));
     ax_count_set(&w->count->pool_dry, w->request_pool.dry + w->conn_pool.dry + w->block_pool.dry);
     if (entered < 0) {
         w->dying = true;

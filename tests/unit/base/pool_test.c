@@ -32,12 +32,12 @@ static void test_counts(void **state)
         memset(obj[i], 0xa5, p.obj_bytes);
         assert_int_equal(p.live, i + 1);
     }
-    assert_int_equal(p.high, 10);
+    assert_int_equal(ax_pool_high(&p), 10);
     assert_int_equal(p.dry, 10 - WARM);
     for (unsigned i = 0; i < 10; i++)
         ax_pool_put(&p, obj[i]);
     assert_int_equal(p.live, 0);
-    assert_int_equal(p.high, 10);
+    assert_int_equal(ax_pool_high(&p), 10);
     obj[0] = ax_pool_get(&p); /* a warm one again */
     assert_int_equal(p.dry, 10 - WARM + (WARM == 0));
     ax_pool_put(&p, obj[0]);
@@ -84,6 +84,63 @@ static void test_limit(void **state)
     ax_pool_fini(&p);
 }
 
+/* What came from the allocator is kept up to `keep`, handed out again without asking it, and given back. */
+static void test_keep_and_trim(void **state)
+{
+    struct ax_pool p;
+    void *obj[12];
+
+    (void)state;
+    assert_int_equal(ax_pool_init(&p, "thing", 48, 4, 0, NULL), 0);
+    p.keep = 3;
+    for (int round = 0; round < 3; round++) {
+        uint64_t dry = p.dry;
+        for (unsigned i = 0; i < AX_COUNT(obj); i++) {
+            obj[i] = ax_pool_get(&p);
+            memset(obj[i], (int)i, 48);
+        }
+        assert_int_equal(p.dry - dry, 12 - WARM - (round == 1 && WARM ? 3 : 0));
+        assert_int_equal(p.kept, 0);
+        for (unsigned i = 0; i < AX_COUNT(obj); i++)
+            ax_pool_put(&p, obj[round == 1 ? AX_COUNT(obj) - 1 - i : i]);
+        assert_int_equal(p.kept, WARM ? 3 : 0);
+        if (round == 1)
+            ax_pool_trim(&p); /* as after the first round: only the chunk is left */
+        assert_int_equal(p.kept, round != 1 && WARM ? 3 : 0);
+    }
+    ax_pool_trim(&p);
+    ax_pool_trim(&p);
+    uint64_t dry = p.dry;
+    for (unsigned i = 0; i < 4; i++)
+        obj[i] = ax_pool_get(&p);
+    assert_int_equal(p.dry - dry, 4 - WARM);
+    for (unsigned i = 0; i < 4; i++)
+        ax_pool_put(&p, obj[i]);
+    assert_int_equal(ax_pool_high(&p), 12);
+    ax_pool_fini(&p);
+}
+
+static void test_looks(void **state)
+{
+    struct ax_pool p;
+    void *obj[6];
+
+    (void)state;
+    assert_int_equal(ax_pool_init(&p, "thing", 48, 4, 0, NULL), 0);
+    for (unsigned i = 0; i < AX_COUNT(obj); i++)
+        obj[i] = ax_pool_get(&p);
+    for (unsigned i = 1; i < AX_COUNT(obj); i++)
+        ax_pool_put(&p, obj[i]);
+    assert_false(ax_pool_look(&p)); /* six at once */
+    assert_int_equal(ax_pool_look(&p), WARM > 0);
+    assert_int_equal(ax_pool_high(&p), 6);
+    ax_pool_put(&p, obj[0]);
+    ax_pool_look(&p);
+    assert_true(ax_pool_look(&p)); /* none */
+    assert_int_equal(ax_pool_high(&p), 6);
+    ax_pool_fini(&p);
+}
+
 static void test_no_memory(void **state)
 {
     struct ax_pool p;
@@ -112,10 +169,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_objects_differ),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_counts), cmocka_unit_test(test_objects_differ),
+        cmocka_unit_test(test_limit),  cmocka_unit_test(test_keep_and_trim),
+        cmocka_unit_test(test_looks),  cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
