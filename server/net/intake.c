@@ -370,35 +370,6 @@ static bool keep_inline(struct ax_request *r, const char *p, size_t n)
     return true;
 }
 
-/* What a buffer of `cap` bytes will hold once it has room for n: as ax_buf_reserve grows it. */
-static size_t grown(size_t cap, size_t n, size_t max)
-{
-    cap = cap ? cap : 64;
-    while (cap < n)
-        cap += cap;
-    return cap < max ? cap : max;
-}
-
-/* Memory beyond the slot counts against limits.body_memory, in what the buffer really holds. */
-static bool keep_buffered(struct ax_request *r, const char *p, size_t n)
-{
-    struct ax_worker *w = r->worker;
-
-    if (!r->body_buf.max)
-        r->body_buf = AX_BUF_INIT((size_t)r->site_route->body_max);
-    size_t cap = r->body_buf.cap;
-    if (r->body_buf.n + n > cap) {
-        int64_t more = (int64_t)(grown(cap, r->body_buf.n + n, r->body_buf.max) - cap);
-        if (w->engine && !ax_engine_take_memory(w->engine, more))
-            return false;
-        r->body_memory += more;
-    }
-    if (!ax_buf_add(&r->body_buf, p, n))
-        return false;
-    r->body = ax_buf_str(&r->body_buf);
-    return true;
-}
-
 bool ax_intake_body(void *conn, const char *p, size_t n)
 {
     struct ax_conn *c = conn;
@@ -419,7 +390,7 @@ bool ax_intake_body(void *conn, const char *p, size_t n)
         return false;
     }
     bool small = !r->head.chunked && r->head.content_length <= BODY_INLINE;
-    if (AX_LIKELY(small ? keep_inline(r, p, n) : keep_buffered(r, p, n)))
+    if (AX_LIKELY(small ? keep_inline(r, p, n) : ax_body_add(r, p, n)))
         return true;
     ax_intake_body_refused(c, 503, "no memory for the body", "limits.body_memory");
     return false;

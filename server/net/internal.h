@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "http/body.h"
 #include "http/route_cache.h"
+#include "net/body_store.h"
 #include "net/listener.h"
 #include "net/out.h"
 #include "net/reply.h"
@@ -114,6 +115,7 @@ struct ax_worker {
     char date[AX_HTTP_DATE_LEN + 1];
 
     struct ax_pool request_pool, conn_pool, block_pool;
+    struct ax_body_store bodies;
     struct ax_slot *slots;
     uint32_t nslots, free_slot; /* free_slot: nslots = none */
     uint64_t next_id;

@@ -47,9 +47,9 @@ struct ax_request {
     struct ax_head head;
     unsigned nparams;
     struct ax_str params[AX_ROUTE_PARAMS_MAX]; /* slices of the head, still percent-encoded */
-    struct ax_str body;                        /* whole when QUEUED; in the arena or in body_buf */
-    struct ax_buf body_buf;
-    int64_t body_memory; /* bytes taken from limits.body_memory */
+    struct ax_str body;                        /* whole when QUEUED; in the arena or in body_block */
+    char *body_block;                          /* OWNED, see body_store.h */
+    size_t body_cap;                           /* its bytes, which limits.body_memory counts; 0 = none */
     bool parked;         /* QUEUED, but not in the worker's list: see ax_request_backed_up */
     bool in_progress;    /* counted among the worker's requests in progress */
     bool inflight_taken; /* counted against limits.inflight of the engine */

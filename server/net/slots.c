@@ -57,8 +57,8 @@ static void reset(struct ax_request *r)
     r->bytes_in = r->bytes_out = r->out_end = 0;
     r->nparams = 0;
     r->body = (struct ax_str){0};
-    r->body_buf = (struct ax_buf){0};
-    r->body_memory = 0;
+    r->body_block = NULL;
+    r->body_cap = 0;
     r->held = (struct ax_out){0};
     r->error = NULL;
     r->remote = "";
@@ -100,10 +100,8 @@ void ax_slot_put(struct ax_request *r)
     ax_deadline_stop(&r->timeout);
     ax_out_clear(&r->held, &w->block_pool);
     ax_arena_reset(&r->arena);
-    ax_buf_fini(&r->body_buf);
+    ax_body_drop(r);
     ax_request_leave(r);
-    if (AX_UNLIKELY(r->body_memory) && w->engine)
-        ax_engine_put_memory(w->engine, r->body_memory);
     s->gen++;
     s->r = NULL;
     s->next_free = w->free_slot;

@@ -48,11 +48,16 @@ static int init_pools(struct ax_worker *w, struct ax_err *reterr)
     rc = ax_pool_init(&w->block_pool, "output", AX_OUT_BLOCK, warm ? BLOCKS_WARM : 0, 0, reterr);
     if (rc < 0)
         goto fail_conns;
+    rc = ax_body_store_init(&w->bodies, warm, reterr);
+    if (rc < 0)
+        goto fail_blocks;
     w->handed = ax_calloc((size_t)w->set->batch, sizeof *w->handed);
     if (w->handed && ax_worker_grow_ready(w))
         return 0;
     rc = ax_fail(reterr, AX_E_NOMEM, "no memory for a batch");
     ax_free(w->handed);
+    ax_body_store_fini(&w->bodies);
+fail_blocks:
     ax_pool_fini(&w->block_pool);
 fail_conns:
     ax_pool_fini(&w->conn_pool);
@@ -65,6 +70,7 @@ static void fini_pools(struct ax_worker *w)
 {
     ax_free(w->ready);
     ax_free(w->handed);
+    ax_body_store_fini(&w->bodies);
     ax_pool_fini(&w->block_pool);
     ax_pool_fini(&w->conn_pool);
     ax_slots_fini(w);
