@@ -13,7 +13,8 @@ struct free_obj {
 int ax_pool_init(struct ax_pool *p, const char *name, size_t obj_bytes, unsigned prewarm, unsigned limit,
                  struct ax_err *reterr)
 {
-    *p = (struct ax_pool){.name = name, .obj_bytes = (obj_bytes + 15) & ~(size_t)15, .limit = limit};
+    *p = (struct ax_pool){
+        .name = name, .obj_bytes = (obj_bytes + 15) & ~(size_t)15, .limit = limit, .low = prewarm};
 #ifndef AX_POOL_MALLOC
     if (prewarm) {
         if (__builtin_mul_overflow(p->obj_bytes, (size_t)prewarm, &p->warm_bytes) ||
@@ -58,11 +59,11 @@ void ax_pool_trim(struct ax_pool *p)
 
 bool ax_pool_look(struct ax_pool *p)
 {
-    bool sufficed = (size_t)p->peak * p->obj_bytes <= p->warm_bytes;
+    bool calm = p->peak <= p->low;
 
     p->high = ax_pool_high(p);
     p->peak = p->live;
-    return sufficed;
+    return calm;
 }
 
 void ax_pool_fini(struct ax_pool *p)

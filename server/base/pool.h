@@ -25,6 +25,7 @@ struct ax_pool {
     unsigned limit;    /* ax_pool_get returns NULL beyond it; 0 = none */
     unsigned kept;     /* objects in the free list that are not of the chunk, OWNED */
     unsigned keep;     /* most of them; 0 after init, the owner may set it */
+    unsigned low;      /* handed out at once without a burst; `prewarm` after init, the owner may set it */
     uint64_t dry;      /* times the allocator was asked */
 };
 
@@ -39,7 +40,7 @@ void *ax_pool_get(struct ax_pool *p);
 void ax_pool_put(struct ax_pool *p, void *obj);
 /* Gives the kept objects back to the allocator. */
 void ax_pool_trim(struct ax_pool *p);
-/* Did the pre-warmed objects suffice since the last look?  A new period begins. */
+/* Were there at most `low` at once since the last look?  A new period begins. */
 bool ax_pool_look(struct ax_pool *p);
 
 /* Most ever handed out at once. */

@@ -45,6 +45,11 @@ static size_t drop(const struct mapping *m)
     return madvise((void *)m->from, m->to - m->from, MADV_DONTNEED) == 0 ? m->rss_kb * 1024 : 0;
 }
 
+void ax_trim_free(void)
+{
+    malloc_trim(0);
+}
+
 size_t ax_trim_program(void)
 {
     char program[4096], line[4352];
@@ -53,7 +58,7 @@ size_t ax_trim_program(void)
     struct mapping m = {0}, next;
     size_t bytes = 0;
 
-    malloc_trim(0);
+    ax_trim_free();
     if (!f)
         return 0;
     program[n] = '\0';

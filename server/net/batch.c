@@ -162,8 +162,6 @@ static bool run_batch(struct ax_worker *w)
     int entered = w->dispatch.run(w->dispatch.ctx, w->ready, n);
     w->running = false;
     ax_count_add(&w->count->batches, 1);
-    ax_count_set(&w->count->pool_high, ax_pool_high(&w->request_pool));
-    ax_count_set(&w->count->pool_dry, w->request_pool.dry + w->conn_pool.dry + w->block_pool.dry);
     if (entered < 0) {
         w->dying = true;
         return true;
@@ -244,6 +242,7 @@ void ax_worker_on_prepare(uv_prepare_t *h)
     keep_awake(w);      /* room in a connection may have let requests in */
     if (w->access)
         ax_account_flush(w);
+    ax_worker_count_pools(w);
     struct ax_deadline *idle = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
     __atomic_store_n(&w->load_idle, idle ? idle->at.us : INT64_MAX, __ATOMIC_RELAXED);
     w->fresh = false;

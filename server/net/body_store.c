@@ -14,6 +14,7 @@ static const struct {
 
 int ax_body_store_init(struct ax_body_store *s, bool warm, struct ax_err *reterr)
 {
+    s->large = 0;
     for (unsigned i = 0; i < AX_BODY_CLASSES; i++) {
         int rc = ax_pool_init(&s->pool[i], "body", classes[i].bytes, warm ? classes[i].warm : 0, 0, reterr);
         if (rc < 0) {
@@ -22,6 +23,7 @@ int ax_body_store_init(struct ax_body_store *s, bool warm, struct ax_err *reterr
             return rc;
         }
         s->pool[i].keep = classes[i].keep;
+        s->pool[i].low = classes[i].warm;
     }
     return 0;
 }
@@ -58,7 +60,10 @@ static char *block_get(struct ax_body_store *s, size_t cap)
 {
     struct ax_pool *pool = pool_of(s, cap);
 
-    return pool ? ax_pool_get(pool) : ax_malloc(cap);
+    if (pool)
+        return ax_pool_get(pool);
+    s->large++;
+    return ax_malloc(cap);
 }
 
 static void block_put(struct ax_body_store *s, char *p, size_t cap)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "base/pool.h"
@@ -21,6 +22,7 @@ enum {
 
 struct ax_body_store {
     struct ax_pool pool[AX_BODY_CLASSES];
+    uint64_t large; /* blocks of the allocator */
 };
 
 /* `warm`: some of each are made now.  On failure *s needs no fini. */

@@ -116,6 +116,9 @@ struct ax_worker {
 
     struct ax_pool request_pool, conn_pool, block_pool;
     struct ax_body_store bodies;
+    uint64_t pools_dry; /* of all of them, in the last turn */
+    int64_t trim_at,
+        trimmed; /* us: when it is looked whether a burst is over; the last time memory was given back */
     struct ax_slot *slots;
     uint32_t nslots, free_slot; /* free_slot: nslots = none */
     uint64_t next_id;
@@ -210,6 +213,11 @@ void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q); /* q
 void ax_worker_arm_at(struct ax_worker *w, int64_t at_us); /* wakes the loop then, at the latest */
 void ax_worker_touch(struct ax_worker *w);                 /* `now` is of this turn */
 const char *ax_worker_date(struct ax_worker *w);
+
+/* ---- stock.c */
+void ax_worker_count_pools(struct ax_worker *w); /* once a turn */
+void ax_worker_trim_pools(
+    struct ax_worker *w); /* by the timer: gives back what a burst took once it is over */
 
 /* ---- batch.c */
 void ax_worker_unpark(struct ax_conn *c);   /* output has left: its parked requests may go on */

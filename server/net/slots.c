@@ -13,6 +13,7 @@ int ax_slots_init(struct ax_worker *w, struct ax_err *reterr)
 
     if (rc < 0)
         return rc;
+    w->request_pool.low = w->request_pool.keep = (unsigned)w->set->pool_requests;
     w->slots = NULL;
     w->nslots = w->free_slot = 0;
     return 0;

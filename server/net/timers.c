@@ -111,6 +111,7 @@ static void on_timer(uv_timer_t *h)
     ax_worker_now(w);
     w->timer_at = INT64_MAX;
     expire(w);
+    ax_worker_trim_pools(w);
     ax_worker_accept_resume(w); /* descriptors may have come free elsewhere */
     for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)
         ax_worker_arm(w, &w->conn_timeouts[i]);

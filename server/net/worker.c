@@ -51,6 +51,8 @@ static int init_pools(struct ax_worker *w, struct ax_err *reterr)
     rc = ax_body_store_init(&w->bodies, warm, reterr);
     if (rc < 0)
         goto fail_blocks;
+    w->conn_pool.low = w->conn_pool.keep = (unsigned)w->set->pool_connections;
+    w->block_pool.low = w->block_pool.keep = (unsigned)w->set->batch;
     w->handed = ax_calloc((size_t)w->set->batch, sizeof *w->handed);
     if (w->handed && ax_worker_grow_ready(w))
         return 0;
@@ -141,7 +143,7 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->log = o->log;
     w->access = o->access && o->access->fd >= 0 ? o->access : NULL;
     w->engine = o->engine;
-    w->timer_at = w->load_idle = INT64_MAX;
+    w->timer_at = w->trim_at = w->load_idle = INT64_MAX;
     w->inflight_share = o->engine                    ? ax_engine_inflight_share(o->engine)
                         : w->set->limit_inflight < 0 ? UINT32_MAX
                                                      : (unsigned)w->set->limit_inflight;

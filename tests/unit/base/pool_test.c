@@ -132,7 +132,7 @@ static void test_looks(void **state)
     for (unsigned i = 1; i < AX_COUNT(obj); i++)
         ax_pool_put(&p, obj[i]);
     assert_false(ax_pool_look(&p)); /* six at once */
-    assert_int_equal(ax_pool_look(&p), WARM > 0);
+    assert_true(ax_pool_look(&p));  /* one */
     assert_int_equal(ax_pool_high(&p), 6);
     ax_pool_put(&p, obj[0]);
     ax_pool_look(&p);
