@@ -7,7 +7,7 @@ BENCH_LINK  = $(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS)
 
 .PHONY: bench-tools bench-micro
 
-bench-tools: $(O)/bench/loader $(O)/bench/limit ## load generator, bare epoll loop and yardstick
+bench-tools: $(O)/bench/loader $(O)/bench/limit $(O)/bench/yardstick/yardstick.node $(O)/bench/yardstick/server.js ## load generator, bare epoll loop and yardstick
 
 $(O)/bench/loader: $(call obj,$(LOADER_SRC)) $(O)/libactix.a
 	@mkdir -p $(@D)
@@ -18,6 +18,29 @@ $(O)/bench/limit: $(call obj,$(LIMIT_SRC)) $(O)/libactix.a
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	$(Q)$(BENCH_LINK)
+
+# A measure must not change with the build: always the same flags.
+YARD      := $(O)/bench/yardstick
+YARD_FAST := -std=c11 -O3 -flto -DNDEBUG -fPIC -fvisibility=hidden -DLLHTTP_STRICT_MODE=1 -MMD -MP
+YARD_OBJ  := $(patsubst %.c,$(YARD)/obj/%.o,$(wildcard bench/yardstick/*.c) server/base/assert.c)
+YARD_PARSER := $(patsubst /usr/share/llhttp/%.c,$(YARD)/obj/llhttp/%.o,$(LLHTTP_SRC))
+
+$(YARD)/yardstick.node: $(YARD_OBJ) $(YARD_PARSER)
+	@echo '  LINK $@'
+	$(Q)$(CC) -shared $(YARD_FAST) -o $@ $^
+
+$(YARD)/obj/llhttp/%.o: /usr/share/llhttp/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -w $(YARD_FAST) $(LLHTTP_INC) -c -o $@ $<
+
+$(YARD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo '  CC   $<'
+	$(Q)$(CC) -D_GNU_SOURCE -Iserver -DNAPI_VERSION=8 $(LLHTTP_INC) $(addprefix -idirafter,$(NODE_INC)) $(filter-out -Wmissing-prototypes,$(WARN)) $(YARD_FAST) -c -o $@ $<
+
+$(YARD)/server.js: bench/yardstick/server.js
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
 
 # ---- the parts in C
 BENCH_SRC := $(wildcard bench/micro/*_bench.c)
