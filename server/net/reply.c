@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "net/internal.h"
 
-enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_LINE = 14 + 16 + 2 };
+enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_LINE = 14 + AX_ID_LEN + 2 };
 
 /* ---- who may answer, and how the connection goes on */
 
@@ -101,17 +101,26 @@ void ax_reply_turns(struct ax_conn *c)
 
 /* ---- rendering */
 
+/* Counts in text: of 16 steps 15 change one digit. */
+static void count_up(char *hex, size_t n)
+{
+    while (n-- > 0) {
+        if (hex[n] != 'f') {
+            hex[n] = hex[n] == '9' ? 'a' : (char)(hex[n] + 1);
+            return;
+        }
+        hex[n] = '0';
+    }
+}
+
 const char *ax_request_id(struct ax_request *r)
 {
-    static const char hex[] = "0123456789abcdef";
     struct ax_worker *w = r->worker;
 
     if (!r->id[0]) {
-        uint64_t n = w->next_id++;
-        memcpy(r->id, w->id_prefix, 8);
-        for (int i = 15; i >= 8; i--, n >>= 4)
-            r->id[i] = hex[n & 15];
-        r->id[16] = '\0';
+        memcpy(r->id, w->next_id, AX_ID_LEN);
+        r->id[AX_ID_LEN] = '\0';
+        count_up(w->next_id + AX_ID_LEN / 2, AX_ID_LEN / 2);
     }
     return r->id;
 }
@@ -119,8 +128,8 @@ const char *ax_request_id(struct ax_request *r)
 static size_t add_id(struct ax_request *r, char *out)
 {
     memcpy(out, "X-Request-Id: ", 14);
-    memcpy(out + 14, ax_request_id(r), 16);
-    memcpy(out + 30, "\r\n", 2);
+    memcpy(out + 14, ax_request_id(r), AX_ID_LEN);
+    memcpy(out + 14 + AX_ID_LEN, "\r\n", 2);
     return ID_LINE;
 }
 
@@ -190,8 +199,7 @@ static void given(struct ax_request *r, unsigned status)
     struct ax_worker *w = r->worker;
 
     ax_request_leave(r);
-    r->reply_at = ax_mono_now();
-    w->now = r->reply_at;
+    r->reply_at = w->now;
     if (r->enter_at.us == 0)
         r->enter_at = r->state == AX_REQ_ENTERED ? w->entered_at : r->reply_at;
     if (w->running)
@@ -256,6 +264,7 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
             reply->release(reply->owner);
         return to_nowhere(r);
     }
+    ax_worker_now(r->worker);
     if (r->conn->eof && r->state == AX_REQ_ENTERED)
         ax_count_add(&r->worker->count->late_sends, 1); /* most likely gone; sent all the same, see on_eof */
     r->close = must_close(r);
@@ -295,6 +304,7 @@ char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t 
 
     if (AX_UNLIKELY(r->state == AX_REQ_ANSWERED || !r->conn || r->conn->eof || want > BEGIN_MAX))
         return NULL;
+    ax_worker_now(w);
     r->close = must_close(r);
     head_of(r, reply, 0, h);
     if (AX_UNLIKELY(has_no_body(reply->status)))

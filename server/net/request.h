@@ -26,6 +26,7 @@ enum ax_request_state {
     AX_REQ_ANSWERED, /* response given, waiting for its turn or for the socket */
 };
 
+enum { AX_ID_LEN = 16 };
 enum { AX_REQ_INLINE = 1024 }; /* bytes of head, fields and small body that need no allocator */
 
 struct ax_request {
@@ -50,13 +51,13 @@ struct ax_request {
     struct ax_str body;                        /* whole when QUEUED; in the arena or in body_block */
     char *body_block;                          /* OWNED, see body_store.h */
     size_t body_cap;                           /* its bytes, which limits.body_memory counts; 0 = none */
-    bool parked;         /* QUEUED, but not in the worker's list: see ax_request_backed_up */
-    bool in_progress;    /* counted among the worker's requests in progress */
-    bool inflight_taken; /* counted against limits.inflight of the engine */
-    struct ax_out held;  /* response given before its turn */
-    bool close;          /* the connection ends after this response */
-    const char *error;   /* for the request record; static text or in the arena; NULL = none */
-    char id[17];         /* made on first use; "" until then */
+    bool parked;            /* QUEUED, but not in the worker's list: see ax_request_backed_up */
+    bool in_progress;       /* counted among the worker's requests in progress */
+    bool inflight_taken;    /* counted against limits.inflight of the engine */
+    struct ax_out held;     /* response given before its turn */
+    bool close;             /* the connection ends after this response */
+    const char *error;      /* for the request record; static text or in the arena; NULL = none */
+    char id[AX_ID_LEN + 1]; /* made on first use; "" until then */
     struct ax_arena arena;
     _Alignas(16) char inline_bytes[AX_REQ_INLINE];
 };

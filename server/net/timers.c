@@ -21,15 +21,13 @@ ax_mono ax_worker_now(struct ax_worker *w)
     return w->now;
 }
 
-/* The Date line's text, made at most once a second. */
+/* The Date line's text, made once a second: `now` tells when that is over. */
 const char *ax_worker_date(struct ax_worker *w)
 {
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME_COARSE, &ts);
-    if (AX_UNLIKELY(ts.tv_sec != w->date_second)) {
-        w->date_second = ts.tv_sec;
-        ax_http_date(w->date, ts.tv_sec);
+    if (AX_UNLIKELY(w->now.us >= w->date_until)) {
+        int64_t wall_us = ax_wall_now().us;
+        ax_http_date(w->date, wall_us / 1000000);
+        w->date_until = w->now.us + 1000000 - wall_us % 1000000;
     }
     return w->date;
 }

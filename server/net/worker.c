@@ -118,11 +118,12 @@ static int init_route_cache(struct ax_worker *w, struct ax_err *reterr)
     return ax_route_cache_new((unsigned)w->set->cache_routes, random_seed(), &w->route_cache, reterr);
 }
 
-static void make_id_prefix(struct ax_worker *w)
+static void make_first_id(struct ax_worker *w)
 {
-    uint32_t seed = (uint32_t)random_seed();
+    char text[AX_ID_LEN + 1];
 
-    snprintf(w->id_prefix, sizeof w->id_prefix, "%06x%02x", seed & 0xffffff, w->id & 0xff);
+    snprintf(text, sizeof text, "%06x%02x%08x", (uint32_t)random_seed() & 0xffffff, w->id & 0xff, 0u);
+    memcpy(w->next_id, text, AX_ID_LEN);
 }
 
 int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, struct ax_err *reterr)
@@ -149,7 +150,8 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
                                                      : (unsigned)w->set->limit_inflight;
     w->line = AX_BUF_INIT(131072);
     ax_list_init(&w->conns);
-    make_id_prefix(w);
+    w->dirty_end = &w->dirty;
+    make_first_id(w);
     pthread_mutex_init(&w->inbox_lock, NULL);
     int rc = ax_worker_init_timeouts(w, reterr);
     if (rc < 0)
