@@ -1,6 +1,6 @@
 #include "http/field_name.h"
 
-#include <string.h>
+#include "http/chars.h"
 
 _Static_assert(AX_FIELD_NAMES <= 64, "struct ax_head keeps one bit for each");
 
@@ -37,51 +37,14 @@ static const uint8_t places[PLACES] = {
 #undef FIELD
 };
 
-/* Not 0 when a[0..8) is other than lower[0..8): names are of letters, digits and '-', of which letters alone
- * have 0x40 set, and only in a letter may 0x20, the case, differ. */
-static inline uint64_t differ8(const char *a, const char *lower)
-{
-    uint64_t x, y;
-
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, lower, sizeof y);
-    return (x ^ y) & ~((y & 0x4040404040404040) >> 1);
-}
-
-static inline uint32_t differ4(const char *a, const char *lower)
-{
-    uint32_t x, y;
-
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, lower, sizeof y);
-    return (x ^ y) & ~((y & 0x40404040) >> 1);
-}
-
-/* In words, the last of which overlaps the one before: nothing beyond a[0..n) is read. */
-static inline bool same(const char *a, const char *lower, size_t n)
-{
-    if (n >= 8) {
-        uint64_t d = differ8(a + n - 8, lower + n - 8);
-        for (size_t i = 0; i + 8 < n; i += 8)
-            d |= differ8(a + i, lower + i);
-        return d == 0;
-    }
-    if (n >= 4)
-        return (differ4(a, lower) | differ4(a + n - 4, lower + n - 4)) == 0;
-    for (size_t i = 0; i < n; i++)
-        if (ax_lower(a[i]) != lower[i])
-            return false;
-    return true;
-}
-
 enum ax_field_name ax_field_name_of(struct ax_str name)
 {
     if (name.n < 2)
         return AX_FIELD_OTHER;
     unsigned first = (unsigned char)name.p[0] | 0x20u, late = (unsigned char)name.p[name.n - 2] | 0x20u;
     unsigned id = places[PLACE((unsigned)name.n, first, late)];
-    return texts[id].n == name.n && same(name.p, texts[id].lower, name.n) ? (enum ax_field_name)id
-                                                                          : AX_FIELD_OTHER;
+    return texts[id].n == name.n && ax_same_nocase(name.p, texts[id].lower, name.n) ? (enum ax_field_name)id
+                                                                                    : AX_FIELD_OTHER;
 }
 
 #endif

@@ -1,17 +1,17 @@
-/* The second step over a head: its parts.  llhttp (parser.c) finds the fields; what it would let pass is
- * refused here. Each rule names its place in RFC 9112 or 9110. */
+/* The second step over a head: its parts, found in one pass over bytes that ax_head_scan has passed.  Each
+ * rule names its place in RFC 9112 or 9110. */
 #include "http/head.h"
 
 #include <string.h>
 
 #include "base/assert.h"
 #include "http/chars.h"
-#include "http/parser.h"
 #include "http/target.h"
 
-enum { VERSION_MINOR_AT = 7 }; /* of "HTTP/1.1" */
-
 _Static_assert(sizeof(struct ax_head) <= 64, "a cache line of the request slot");
+
+/* HEAD_MIN: "G / HTTP/1.1" CRLF CRLF.  FIELDS_FIRST: as many as browsers send. */
+enum { HEAD_MIN = 16, VERSION_LEN = 8, END_LEN = 4, FIELDS_FIRST = 24 };
 
 /* What the fields say together. */
 struct facts {
@@ -19,6 +19,15 @@ struct facts {
     unsigned hosts, lengths, codings;
     bool close, keep_alive;
     bool expect_unknown;
+};
+
+struct reader {
+    const char *start, *at, *end; /* the head, what is not read yet, and its last CRLF */
+    struct ax_head *head;
+    struct ax_arena *arena;
+    struct ax_refusal *why;
+    unsigned cap, max; /* fields there is room for, and may be */
+    struct facts facts;
 };
 
 static bool refuse(struct ax_refusal *why, unsigned status, const char *text)
@@ -39,53 +48,67 @@ static bool list_next(struct ax_str *rest, struct ax_str *ret)
     return true;
 }
 
+static inline bool is_lower(struct ax_str s, struct ax_str lower)
+{
+    return s.n == lower.n && ax_same_nocase(s.p, lower.p, lower.n);
+}
+
 static void read_connection(struct facts *f, struct ax_str value)
 {
     struct ax_str token;
 
+    if (AX_LIKELY(is_lower(value, AX_STR("keep-alive")))) {
+        f->keep_alive = true;
+        return;
+    }
     while (list_next(&value, &token)) {
-        f->close |= ax_str_eq_nocase(token, AX_STR("close"));
-        f->keep_alive |= ax_str_eq_nocase(token, AX_STR("keep-alive"));
+        f->close |= is_lower(token, AX_STR("close"));
+        f->keep_alive |= is_lower(token, AX_STR("keep-alive"));
     }
 }
 
-/* The first letter settles it for most names. */
-static inline bool named(struct ax_str name, struct ax_str lower)
+static void read_expect(struct ax_head *h, struct facts *f, struct ax_str value)
 {
-    return ax_lower(name.p[0]) == lower.p[0] && ax_str_eq_nocase(name, lower);
+    bool known = is_lower(value, AX_STR("100-continue"));
+
+    f->expect_unknown |= !known;
+    h->expect_continue |= known && h->minor; /* ignored under 1.0: RFC 9110, 10.1.1 */
 }
 
-static void read_field(struct ax_head *h, struct facts *f, struct ax_str name, struct ax_str value)
+/* The id of a field, also where a build gives them none. */
+static inline enum ax_field_name meaning(enum ax_field_name id, struct ax_str name)
 {
-    switch (name.n) {
-    case 4:
-        if (named(name, AX_STR("host"))) {
-            f->host = value;
-            f->hosts++;
-        }
+#ifdef AX_NO_INTERN
+    static const enum ax_field_name read[] = {AX_FIELD_HOST, AX_FIELD_CONNECTION, AX_FIELD_CONTENT_LENGTH,
+                                              AX_FIELD_TRANSFER_ENCODING, AX_FIELD_EXPECT};
+    for (unsigned i = 0; i < AX_COUNT(read); i++)
+        if (is_lower(name, ax_field_name_str(read[i])))
+            return read[i];
+#endif
+    (void)name;
+    return id;
+}
+
+static void read_field(struct ax_head *h, struct facts *f, enum ax_field_name id, struct ax_str value)
+{
+    switch (id) {
+    case AX_FIELD_HOST:
+        f->host = value;
+        f->hosts++;
         break;
-    case 6:
-        if (named(name, AX_STR("expect"))) {
-            bool known = ax_str_eq_nocase(value, AX_STR("100-continue"));
-            f->expect_unknown |= !known;
-            h->expect_continue |= known && h->minor; /* ignored under 1.0: RFC 9110, 10.1.1 */
-        }
+    case AX_FIELD_CONNECTION:
+        read_connection(f, value);
         break;
-    case 10:
-        if (named(name, AX_STR("connection")))
-            read_connection(f, value);
+    case AX_FIELD_CONTENT_LENGTH:
+        f->length = value;
+        f->lengths++;
         break;
-    case 14:
-        if (named(name, AX_STR("content-length"))) {
-            f->length = value;
-            f->lengths++;
-        }
+    case AX_FIELD_TRANSFER_ENCODING:
+        f->coding = value;
+        f->codings++;
         break;
-    case 17:
-        if (named(name, AX_STR("transfer-encoding"))) {
-            f->coding = value;
-            f->codings++;
-        }
+    case AX_FIELD_EXPECT:
+        read_expect(h, f, value);
         break;
     default:
         break;
@@ -100,12 +123,22 @@ static bool refuse_coding(struct ax_str value, struct ax_refusal *why)
     unsigned chunked = 0, empty = 0;
 
     while (list_next(&value, &coding)) {
-        chunked += ax_str_eq_nocase(coding, AX_STR("chunked"));
+        chunked += is_lower(coding, AX_STR("chunked"));
         empty += coding.n == 0;
     }
-    if (chunked == 1 && !empty && ax_str_eq_nocase(coding, AX_STR("chunked")))
+    if (chunked == 1 && !empty && is_lower(coding, AX_STR("chunked")))
         return refuse(why, 501, "transfer coding not supported");
     return refuse(why, 400, "Transfer-Encoding is not chunked");
+}
+
+/* Of digits alone, and no HT behind them, which parsers take for different things: llhttp refuses it too. */
+static bool read_length(struct ax_head *h, struct ax_str value)
+{
+    const char *p = value.p + value.n;
+
+    while (*p == ' ')
+        p++;
+    return *p != '\t' && ax_str_u64(value, &h->content_length);
 }
 
 static bool check_framing(struct ax_head *h, const struct facts *f, struct ax_refusal *why)
@@ -117,13 +150,13 @@ static bool check_framing(struct ax_head *h, const struct facts *f, struct ax_re
             return refuse(why, 400, "Transfer-Encoding and Content-Length together");
         if (f->codings > 1)
             return refuse(why, 400, "more than one Transfer-Encoding");
-        if (!ax_str_eq_nocase(f->coding, AX_STR("chunked")))
+        if (!is_lower(f->coding, AX_STR("chunked")))
             return refuse_coding(f->coding, why);
         h->chunked = true;
     }
     if (f->lengths > 1)
         return refuse(why, 400, "more than one Content-Length");
-    if (f->lengths && !ax_str_u64(f->length, &h->content_length))
+    if (f->lengths && !read_length(h, f->length))
         return refuse(why, 400, "malformed Content-Length");
     return true;
 }
@@ -142,49 +175,140 @@ static bool check_host(struct ax_head *h, const struct facts *f, struct ax_refus
     return true;
 }
 
-static bool check_fields(struct ax_head *h, struct ax_refusal *why)
+static bool check_fields(struct ax_head *h, const struct facts *f, struct ax_refusal *why)
 {
-    struct facts f = {.hosts = 0};
-
-    for (unsigned i = 0; i < h->nfields; i++)
-        read_field(h, &f, ax_head_str(h, h->fields[i].name), ax_head_str(h, h->fields[i].value));
-    h->keep_alive = !f.close && (h->minor || f.keep_alive); /* 9112, 9.3 */
-    if (!check_host(h, &f, why) || !check_framing(h, &f, why))
+    h->keep_alive = !f->close && (h->minor || f->keep_alive); /* 9112, 9.3 */
+    if (!check_host(h, f, why) || !check_framing(h, f, why))
         return false;
-    return !f.expect_unknown || refuse(why, 417, "expectation not supported");
+    return !f->expect_unknown || refuse(why, 417, "expectation not supported");
+}
+
+/* ---- the pass over the bytes */
+
+static bool all_token(const char *p, const char *end)
+{
+    while (p < end && ax_is_token(*p))
+        p++;
+    return p == end;
+}
+
+static bool malformed(struct reader *r)
+{
+    return refuse(r->why, 400, "malformed request head");
+}
+
+static bool check_method(struct reader *r, struct ax_str name)
+{
+    r->head->method = (uint8_t)ax_method_parse(name);
+    if (AX_LIKELY(r->head->method < AX_OTHER_METHOD))
+        return true;
+    if (r->head->method == AX_OTHER_METHOD) /* PRI starts HTTP/2 and nothing else: RFC 9113, 3.4 */
+        return !ax_str_eq(name, AX_STR("PRI")) || malformed(r);
+    return all_token(name.p, name.p + name.n) ? refuse(r->why, 501, "unknown method")
+                                              : refuse(r->why, 400, "malformed method");
 }
 
 /* Method, target and version; ax_head_scan has seen the two spaces and the version. */
-static bool check_request_line(struct ax_head *h, struct ax_refusal *why)
+static bool read_request_line(struct reader *r)
 {
-    const char *target = memchr(h->base, ' ', h->bytes);
-    const char *version = target ? memchr(target + 1, ' ', (size_t)(h->base + h->bytes - target - 1)) : NULL;
+    const char *target = ax_find(r->start, r->start, r->end, AX_FIND_SPACE) + 1;
+    const char *mark = NULL, *wrong = NULL, *p;
+    struct ax_head *h = r->head;
 
-    if (AX_NEVER(!version || h->base + h->bytes - version <= VERSION_MINOR_AT + 1))
-        return refuse(why, 400, "malformed request line");
-    h->method_name = (struct ax_span){0, (uint16_t)(target - h->base)};
-    h->target = (struct ax_span){(uint16_t)(target + 1 - h->base), (uint16_t)(version - target - 1)};
-    h->minor = version[1 + VERSION_MINOR_AT] == '1';
-    h->method = ax_method_parse(ax_head_str(h, h->method_name));
-    if (h->method == AX_UNKNOWN_METHOD) {
-        for (unsigned i = 0; i < h->method_name.n; i++)
-            if (!ax_is_token(h->base[i]))
-                return refuse(why, 400, "malformed method");
-        return refuse(why, 501, "unknown method");
+    for (p = target; p < r->end; p++) {
+        p = ax_find(r->start, p, r->end, AX_FIND_TARGET);
+        if (p == r->end || *p == ' ')
+            break;
+        if (*p == '?')
+            mark = mark ? mark : p;
+        else if (!wrong)
+            wrong = *p == '#' ? "fragment in the request target" : "white space in the request target";
     }
-    const char *wrong = ax_target_parse(h);
-    return !wrong || refuse(why, 400, wrong);
+    r->at = p + 1 + VERSION_LEN + 2;
+    if (AX_NEVER(target >= p || r->at > r->end))
+        return malformed(r);
+    h->method_name = (struct ax_span){0, (uint16_t)(target - 1 - r->start)};
+    h->target = (struct ax_span){(uint16_t)(target - r->start), (uint16_t)(p - target)};
+    h->minor = p[VERSION_LEN] == '1';
+    if (!check_method(r, ax_head_str(h, h->method_name)))
+        return false;
+    wrong = wrong ? wrong : ax_target_parse(h, mark);
+    return !wrong || refuse(r->why, 400, wrong);
+}
+
+static bool grow(struct reader *r)
+{
+    struct ax_head *h = r->head;
+    unsigned cap = r->cap ? r->cap * 2 : FIELDS_FIRST;
+
+    if (h->nfields >= r->max) {
+        *r->why = (struct ax_refusal){431, "limits.header_count", "too many header fields"};
+        return false;
+    }
+    if (cap > r->max)
+        cap = r->max;
+    struct ax_field *f = ax_arena_alloc(r->arena, cap * sizeof *f);
+    if (!f)
+        return refuse(r->why, 503, "out of memory");
+    if (h->nfields)
+        memcpy(f, h->fields, h->nfields * sizeof *f);
+    h->fields = f;
+    r->cap = cap;
+    return true;
+}
+
+/* One line: name ":" white space, value, white space, CRLF.  A name that is known is made of token
+ * characters. */
+static inline bool read_line(struct reader *r)
+{
+    struct ax_head *h = r->head;
+    const char *name = r->at, *colon = ax_find(r->start, name, r->end, AX_FIND_COLON);
+    enum ax_field_name id = ax_field_name_of((struct ax_str){name, (size_t)(colon - name)});
+
+    if (AX_NEVER(colon == name || colon == r->end) || (id == AX_FIELD_OTHER && !all_token(name, colon)))
+        return malformed(r);
+    const char *v = colon + 1;
+    while (*v == ' ' || *v == '\t')
+        v++;
+    const char *stop = ax_find(r->start, v, r->end, AX_FIND_CR);
+    r->at = stop + 2;
+    while (stop > v && (stop[-1] == ' ' || stop[-1] == '\t'))
+        stop--;
+    h->known |= 1ull << id;
+    h->fields[h->nfields++] = (struct ax_field){
+        {(uint16_t)(name - r->start), (uint16_t)(colon - name)},
+        {(uint16_t)(v - r->start), (uint16_t)(stop - v)},
+        (uint16_t)id,
+    };
+    read_field(h, &r->facts, meaning(id, (struct ax_str){name, (size_t)(colon - name)}),
+               (struct ax_str){v, (size_t)(stop - v)});
+    return true;
+}
+
+static bool read_lines(struct reader *r)
+{
+    while (r->at < r->end) {
+        if (AX_UNLIKELY(r->head->nfields == r->cap) && !grow(r))
+            return false;
+        if (AX_UNLIKELY(!read_line(r)))
+            return false;
+    }
+    return true;
 }
 
 bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,
                    struct ax_head *ret, struct ax_refusal *ret_why)
 {
+    struct reader r = {
+        .start = copy, .end = copy + n - 2, .head = ret, .arena = a, .why = ret_why, .max = l->fields};
+
     *ret = (struct ax_head){.base = copy, .bytes = (uint16_t)n};
-    if (AX_NEVER(n > UINT16_MAX))
-        return refuse(ret_why, 431, "request head too large");
-    return check_request_line(ret, ret_why) && ax_parser_head(copy, n, l->fields, a, ret, ret_why) &&
-           check_fields(ret, ret_why);
+    if (AX_NEVER(n > UINT16_MAX || n < HEAD_MIN))
+        return malformed(&r);
+    return read_request_line(&r) && read_lines(&r) && check_fields(ret, &r.facts, ret_why);
 }
+
+/* ---- looking fields up */
 
 static struct ax_str by_id(const struct ax_head *h, enum ax_field_name id)
 {

@@ -9,6 +9,17 @@
 
 enum { HEAD_MAX = 65535, VERSION_LEN = 8 };
 
+/* What there is of a head, and of it the line that is looked at. */
+struct view {
+    const char *start, *line, *end;
+    bool whole; /* the line's CRLF follows `end` */
+};
+
+static inline const char *find(const struct view *v, const char *from, const char *to, enum ax_find what)
+{
+    return ax_find(v->start, from, to, what);
+}
+
 static enum ax_scan refused(struct ax_refusal *why, unsigned status, const char *limit, const char *text)
 {
     *why = (struct ax_refusal){status, limit, text};
@@ -26,30 +37,27 @@ static enum ax_scan check_version(const char *v, size_t n, struct ax_refusal *wh
     return AX_SCAN_DONE;
 }
 
-/* method SP request-target SP HTTP-version, of which line[0..n) is what came, `whole` when its CR follows. */
-static enum ax_scan check_request_line(const char *line, size_t n, bool whole, size_t uri_max,
-                                       struct ax_refusal *why)
+/* method SP request-target SP HTTP-version, or a part of it. */
+static enum ax_scan check_request_line(const struct view *v, size_t uri_max, struct ax_refusal *why)
 {
-    const char *end = line + n;
-    const char *sp = memchr(line, ' ', n);
-
-    if (n && !ax_is_token(line[0]))
+    if (v->end > v->line && !ax_is_token(v->line[0]))
         return refused(why, 400, NULL, "malformed request line");
-    if (!sp)
-        return whole ? refused(why, 400, NULL, "malformed request line") : AX_SCAN_MORE;
+    const char *sp = find(v, v->line, v->end, AX_FIND_SPACE);
+    if (sp == v->end)
+        return v->whole ? refused(why, 400, NULL, "malformed request line") : AX_SCAN_MORE;
     const char *target = sp + 1;
-    size_t left = (size_t)(end - target);
-    sp = memchr(target, ' ', left > uri_max ? uri_max + 1 : left);
-    if (!sp && left > uri_max)
+    const char *limit = (size_t)(v->end - target) > uri_max ? target + uri_max + 1 : v->end;
+    sp = find(v, target, limit, AX_FIND_SPACE);
+    if (sp == limit && limit - target > (ptrdiff_t)uri_max)
         return refused(why, 414, "limits.uri", "request target too long");
-    if (sp == target)
+    if (sp == target && sp < limit)
         return refused(why, 400, NULL, "malformed request line");
-    if (!sp)
-        return whole ? refused(why, 400, NULL, "request line without an HTTP version") : AX_SCAN_MORE;
-    const char *version = sp + 1;
-    if (whole)
-        return check_version(version, (size_t)(end - version), why);
-    if (memchr(version, ' ', (size_t)(end - version)) || end - version > VERSION_LEN)
+    if (sp == limit)
+        return v->whole ? refused(why, 400, NULL, "request line without an HTTP version") : AX_SCAN_MORE;
+    size_t version = (size_t)(v->end - sp - 1);
+    if (v->whole)
+        return check_version(sp + 1, version, why);
+    if (version > VERSION_LEN || memchr(sp + 1, ' ', version))
         return refused(why, 400, NULL, "malformed HTTP version");
     return AX_SCAN_MORE;
 }
@@ -67,39 +75,38 @@ static enum ax_scan check_field_start(char c, unsigned fields, const struct ax_h
     return AX_SCAN_DONE;
 }
 
-static enum ax_scan check_field(const char *line, size_t n, struct ax_refusal *why)
+static inline enum ax_scan check_field(const struct view *v, struct ax_refusal *why)
 {
-    const char *colon = memchr(line, ':', n);
+    const char *colon = find(v, v->line, v->end, AX_FIND_COLON);
 
-    if (!colon)
+    if (AX_UNLIKELY(colon == v->end))
         return refused(why, 400, NULL, "header line without a colon");
-    if (colon[-1] == ' ' || colon[-1] == '\t')
+    if (AX_UNLIKELY(colon[-1] == ' ' || colon[-1] == '\t'))
         return refused(why, 400, NULL, "white space before the colon of a header field");
     return AX_SCAN_DONE;
 }
 
-/* What there is of the current line, p[0..n): a part when `whole` is false. */
-static inline enum ax_scan check_line(unsigned lines, const char *p, size_t n, bool whole,
-                                      const struct ax_head_limits *l, struct ax_refusal *why)
+static inline enum ax_scan check_line(unsigned lines, const struct view *v, const struct ax_head_limits *l,
+                                      struct ax_refusal *why)
 {
     if (lines == 0)
-        return check_request_line(p, n, whole, l->uri, why);
-    if (n == 0)
+        return check_request_line(v, l->uri, why);
+    if (v->line == v->end)
         return AX_SCAN_MORE;
-    enum ax_scan rc = check_field_start(p[0], lines - 1, l, why);
-    return rc == AX_SCAN_DONE && whole ? check_field(p, n, why) : rc;
+    enum ax_scan rc = check_field_start(v->line[0], lines - 1, l, why);
+    return rc == AX_SCAN_DONE && v->whole ? check_field(v, why) : rc;
 }
 
-/* The line p[0..n) met a control byte that ends no line. */
-__attribute__((cold)) static enum ax_scan stray(unsigned lines, const char *p, size_t n,
+/* The line met a control byte that ends no line. */
+__attribute__((cold)) static enum ax_scan stray(unsigned lines, const struct view *v,
                                                 const struct ax_head_limits *l, struct ax_refusal *why)
 {
-    if (check_line(lines, p, n, false, l, why) == AX_SCAN_REFUSED)
+    if (check_line(lines, v, l, why) == AX_SCAN_REFUSED)
         return AX_SCAN_REFUSED;
-    if (p[n] == '\n')
+    if (*v->end == '\n')
         return refused(why, 400, NULL, "line ends in a bare LF");
     return refused(why, 400, NULL,
-                   p[n] == '\r' ? "CR that is not followed by LF" : "control byte in the head");
+                   *v->end == '\r' ? "CR that is not followed by LF" : "control byte in the head");
 }
 
 enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
@@ -109,25 +116,24 @@ enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const s
     const char *end = p + (n < max ? n : max);
 
     for (;;) {
-        const char *line = p + s->at;
-        const char *from = line + s->seen;
-        const char *stop = ax_find_control(from, (size_t)(end - from));
-        size_t len = (size_t)(stop - line);
-        if (end - stop < 2 && (stop == end || *stop == '\r')) { /* no whole line yet */
-            s->seen = len;
-            if (check_line(s->lines, line, len, false, l, ret_why) == AX_SCAN_REFUSED)
+        struct view v = {.start = p, .line = p + s->at};
+        v.end = ax_find(p, v.line + s->seen, end, AX_FIND_CONTROL);
+        if (end - v.end < 2 && (v.end == end || *v.end == '\r')) { /* no whole line yet */
+            s->seen = (size_t)(v.end - v.line);
+            if (check_line(s->lines, &v, l, ret_why) == AX_SCAN_REFUSED)
                 return AX_SCAN_REFUSED;
             return n > max ? refused(ret_why, 431, "limits.header", "request head too large") : AX_SCAN_MORE;
         }
-        if (AX_UNLIKELY(*stop != '\r' || stop[1] != '\n'))
-            return stray(s->lines, line, len, l, ret_why);
-        s->at = (size_t)(stop + 2 - p);
+        if (AX_UNLIKELY(*v.end != '\r' || v.end[1] != '\n'))
+            return stray(s->lines, &v, l, ret_why);
+        s->at = (size_t)(v.end + 2 - p);
         s->seen = 0;
-        if (len == 0 && s->lines) {
+        if (v.end == v.line && s->lines) {
             *ret_len = s->at;
             return AX_SCAN_DONE;
         }
-        if (check_line(s->lines++, line, len, true, l, ret_why) == AX_SCAN_REFUSED)
+        v.whole = true;
+        if (check_line(s->lines++, &v, l, ret_why) == AX_SCAN_REFUSED)
             return AX_SCAN_REFUSED;
     }
 }

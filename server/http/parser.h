@@ -1,17 +1,11 @@
-/* http/parser.h - llhttp behind two doors, for head.c and body.c alone.  Pure.
- * llhttp is compiled strict, and still accepts much that a server must refuse: head.c and body.c fence it. */
+/* http/parser.h - llhttp, which reads chunked bodies, behind a door for body.c alone.  Pure.
+ * llhttp is compiled strict, and still accepts much that a server must refuse: body.c fences it. */
 #ifndef AX_HTTP_PARSER_H
 #define AX_HTTP_PARSER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-
-#include "http/head.h"
-
-/* Runs llhttp over the scanned head copy[0..n) and fills ret->fields and ret->nfields from what it finds; the
- * request line is checked by it too, but for bytes >= 0x80 in ret->target, which it would refuse. */
-bool ax_parser_head(const char *copy, size_t n, unsigned max_fields, struct ax_arena *a, struct ax_head *ret,
-                    struct ax_refusal *ret_why);
 
 enum { AX_PARSER_BYTES = 104 };
 struct ax_chunk_parser { /* may be moved between calls */

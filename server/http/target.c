@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "http/chars.h"
 
 static bool ipv6_ok(struct ax_str s)
@@ -73,20 +74,17 @@ bool ax_authority_ok(struct ax_str s)
     return true;
 }
 
-/* Path and query of the target from byte `from` on. */
-static void split(struct ax_head *h, size_t from)
+/* Path and query of the target from byte `from` on; `mark` is not before it. */
+static void split(struct ax_head *h, size_t from, const char *mark)
 {
-    struct ax_str t = ax_head_str(h, h->target);
-    const char *mark = memchr(t.p + from, '?', t.n - from);
-    size_t path_end = mark ? (size_t)(mark - t.p) : t.n;
+    size_t end = (size_t)h->target.off + h->target.n;
+    size_t path_end = mark ? (size_t)(mark - h->base) : end;
 
-    h->path = (struct ax_span){(uint16_t)(h->target.off + from), (uint16_t)(path_end - from)};
+    from += h->target.off;
+    h->path = (struct ax_span){(uint16_t)from, (uint16_t)(path_end - from)};
     h->has_query = mark != NULL;
-    h->query = (struct ax_span){(uint16_t)(h->target.off + path_end), 0};
-    if (mark) {
-        h->query.off++;
-        h->query.n = (uint16_t)(t.n - path_end - 1);
-    }
+    path_end += h->has_query;
+    h->query = (struct ax_span){(uint16_t)path_end, (uint16_t)(end - path_end)};
 }
 
 static size_t scheme_length(struct ax_str t)
@@ -98,7 +96,7 @@ static size_t scheme_length(struct ax_str t)
     return 0;
 }
 
-static const char *absolute_form(struct ax_head *h, struct ax_str t)
+static const char *absolute_form(struct ax_head *h, struct ax_str t, const char *mark)
 {
     size_t start = scheme_length(t);
     size_t end = start;
@@ -111,12 +109,12 @@ static const char *absolute_form(struct ax_head *h, struct ax_str t)
     if (authority.n == 0 || authority.p[0] == ':' || !ax_authority_ok(authority))
         return "malformed authority in the request target";
     h->host = (struct ax_span){(uint16_t)(h->target.off + start), (uint16_t)authority.n};
-    split(h, end);
+    split(h, end, mark);
     if (h->path.n)
         return NULL;
     /* No path: `*` for OPTIONS without a query (RFC 9112, 3.2.4), else "/" (RFC 9110, 4.2.3), for which the
      * scheme's last slash stands in. */
-    h->asterisk = !h->has_query && ax_str_eq(ax_head_str(h, h->method_name), AX_STR("OPTIONS"));
+    h->asterisk = !h->has_query && h->method == AX_OPTIONS;
     h->path = (struct ax_span){(uint16_t)(h->target.off + start - 1), 1};
     return NULL;
 }
@@ -132,27 +130,21 @@ static const char *authority_form(struct ax_head *h, struct ax_str t)
     return NULL;
 }
 
-const char *ax_target_parse(struct ax_head *h)
+const char *ax_target_parse(struct ax_head *h, const char *mark)
 {
     struct ax_str t = ax_head_str(h, h->target);
-    struct ax_str method = ax_head_str(h, h->method_name);
 
-    for (size_t i = 0; i < t.n; i++) {
-        if (t.p[i] == '#')
-            return "fragment in the request target";
-        if (t.p[i] == '\t')
-            return "white space in the request target";
-    }
-    if (ax_str_eq(method, AX_STR("CONNECT")))
+    if (AX_UNLIKELY(h->method == AX_OTHER_METHOD) &&
+        ax_str_eq(ax_head_str(h, h->method_name), AX_STR("CONNECT")))
         return authority_form(h, t);
-    if (t.p[0] == '/') {
-        split(h, 0);
+    if (AX_LIKELY(t.p[0] == '/')) {
+        split(h, 0, mark);
         return NULL;
     }
     if (t.n == 1 && t.p[0] == '*') {
-        split(h, 0);
+        split(h, 0, NULL);
         h->asterisk = true;
-        return ax_str_eq(method, AX_STR("OPTIONS")) ? NULL : "only OPTIONS may ask for *";
+        return h->method == AX_OPTIONS ? NULL : "only OPTIONS may ask for *";
     }
-    return absolute_form(h, t);
+    return absolute_form(h, t, mark);
 }
