@@ -46,8 +46,9 @@ $(YARD)/server.js: bench/yardstick/server.js
 BENCH_SRC := $(wildcard bench/micro/*_bench.c)
 BENCH_BIN := $(patsubst bench/micro/%.c,$(O)/bench/%,$(BENCH_SRC))
 
-bench-micro: $(BENCH_BIN) ## the parts in C: nanoseconds per operation
-	@for b in $(BENCH_BIN); do echo "--- $$b"; $$b || exit 1; done
+# JSON=1: a line of JSON a row.  BENCH_SECONDS: time for a row.
+bench-micro: $(BENCH_BIN) ## the parts in C: nanoseconds per operation (JSON=1)
+	@for b in $(BENCH_BIN); do $$b $(if $(filter 1,$(JSON)),--json) $(if $(BENCH_SECONDS),--seconds $(BENCH_SECONDS)) || exit 1; $(if $(filter 1,$(JSON)),,echo;) done
 
 $(BENCH_BIN): $(O)/bench/%: bench/micro/%.c $(O)/libactix.a
 	@mkdir -p $(@D)

@@ -1,100 +1,100 @@
-/* Does the route cache beat the router?  ns per lookup over 10, 500 and 5,000 routes with one or two
- * parameters, for paths that repeat (hits), and for paths that never do (a lookup, the router, and keeping
- * the result).
- *
- *   gcc -O2 -std=gnu11 -Iserver -o /tmp/route_cache_bench bench/micro/route_cache_bench.c \
- *       server/http/{route_cache,router,pattern,path,method}.c server/base/{err,str,alloc,assert}.c &&
- * /tmp/route_cache_bench
- */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/clock.h"
+/* Does the route cache beat the router?  A lookup over 10, 500 and 5,000 routes with one or two parameters:
+ * with the router alone, with a cache that holds all 4,096 paths (hits), and with one that holds half of them
+ * and so none when it is asked (a lookup, the router, and keeping the result). */
+#include "bench.h"
 #include "http/route_cache.h"
 
-enum { LOOKUPS = 2000000, PATHS = 4096, ROUNDS = 5 };
+enum { PATHS = 4096, TEXT = 64, SEED = 42 };
 
-static char paths[PATHS][64];
-static struct ax_str slices[PATHS];
-static volatile uint32_t sink;
+struct lookup {
+    const struct ax_router *router;
+    struct ax_route_cache *cache;
+    struct ax_str path[PATHS];
+    char text[PATHS][TEXT];
+};
 
-static struct ax_router *make_router(unsigned routes)
+static struct ax_router *router_of(unsigned routes)
 {
     struct ax_router *r = ax_router_new();
     struct ax_err err = {0};
-    char p[64];
+    char text[TEXT];
 
+    AX_ASSERT(r != NULL);
     for (unsigned i = 0; i < routes; i++) {
-        int n = snprintf(p, sizeof p, i % 2 ? "/api/v1/thing%u/:id" : "/api/v1/thing%u/:id/part/:part", i);
-        if (ax_router_add(r, AX_GET, (struct ax_str){p, (size_t)n}, i + 1, &err) < 0)
-            exit(1);
+        snprintf(text, sizeof text, i % 2 ? "/api/v1/thing%u/:id" : "/api/v1/thing%u/:id/part/:part", i);
+        ax_bench_must(ax_router_add(r, AX_GET, ax_str(text), i + 1, &err), &err);
     }
-    ax_router_freeze(r, &err);
+    ax_bench_must(ax_router_freeze(r, &err), &err);
     return r;
 }
 
-static void make_paths(unsigned routes)
+static void fill(struct lookup *l, unsigned routes)
 {
+    uint32_t state = AX_BENCH_SEED;
+
     for (unsigned i = 0; i < PATHS; i++) {
-        unsigned k = (unsigned)rand() % routes;
-        int n = snprintf(paths[i], sizeof paths[i],
-                         k % 2 ? "/api/v1/thing%u/%d" : "/api/v1/thing%u/%d/part/7", k, rand() % 100000);
-        slices[i] = (struct ax_str){paths[i], (size_t)n};
+        unsigned k = ax_bench_next(&state) % routes, id = ax_bench_next(&state) % 100000;
+        snprintf(l->text[i], TEXT, k % 2 ? "/api/v1/thing%u/%u" : "/api/v1/thing%u/%u/part/7", k, id);
+        l->path[i] = ax_str(l->text[i]);
     }
 }
 
-static double ns_router(const struct ax_router *r)
+static void by_router(void *arg, unsigned n)
 {
+    const struct lookup *l = arg;
     struct ax_match m;
-    ax_mono t = ax_mono_now();
 
-    for (unsigned i = 0; i < LOOKUPS; i++) {
-        ax_router_match(r, AX_GET, slices[i % PATHS], &m);
-        sink = m.route;
+    for (unsigned i = 0; i < n; i++) {
+        ax_router_match(l->router, AX_GET, l->path[i % PATHS], &m);
+        AX_BENCH_USE(&m);
     }
-    return (double)(ax_mono_now().us - t.us) * 1000 / LOOKUPS;
 }
 
-static double ns_cache(const struct ax_router *r, unsigned entries)
+static void by_cache(void *arg, unsigned n)
 {
-    struct ax_route_cache *c;
-    struct ax_err err = {0};
+    const struct lookup *l = arg;
     struct ax_match m;
 
-    if (ax_route_cache_new(entries, 42, &c, &err) < 0)
-        exit(1);
-    ax_mono t = {0};
-    for (unsigned i = 0; i < LOOKUPS + PATHS; i++) {
-        if (i == PATHS)
-            t = ax_mono_now(); /* warm */
-        struct ax_str s = slices[i % PATHS];
-        if (!ax_route_cache_get(c, AX_GET, s, &m)) {
-            ax_router_match(r, AX_GET, s, &m);
-            ax_route_cache_put(c, AX_GET, s, &m);
+    for (unsigned i = 0; i < n; i++) {
+        struct ax_str path = l->path[i % PATHS];
+        if (!ax_route_cache_get(l->cache, AX_GET, path, &m)) {
+            ax_router_match(l->router, AX_GET, path, &m);
+            ax_route_cache_put(l->cache, AX_GET, path, &m);
         }
-        sink = m.route;
+        AX_BENCH_USE(&m);
     }
-    double ns = (double)(ax_mono_now().us - t.us) * 1000 / LOOKUPS;
-    ax_route_cache_free(c);
-    return ns;
 }
 
-int main(void)
+static void cached_row(const struct ax_bench *b, struct lookup *l, unsigned entries, const char *name)
+{
+    struct ax_err err = {0};
+
+    ax_bench_must(ax_route_cache_new(entries, SEED, &l->cache, &err), &err);
+    by_cache(l, PATHS); /* fills it */
+    ax_bench_row(b, name, by_cache, l);
+    ax_route_cache_free(l->cache);
+}
+
+int main(int argc, char **argv)
 {
     static const unsigned sizes[] = {10, 500, 5000};
+    struct ax_bench b = ax_bench_init(argc, argv, "route_cache");
+    struct lookup *l = calloc(1, sizeof *l);
 
-    printf("%8s %10s %12s %12s\n", "routes", "router ns", "all hits ns", "no hits ns");
-    for (unsigned i = 0; i < 3; i++) {
-        struct ax_router *r = make_router(sizes[i]);
-        double best[3] = {1e9, 1e9, 1e9};
-        make_paths(sizes[i]);
-        for (unsigned k = 0; k < ROUNDS; k++) {
-            const double now[3] = {ns_router(r), ns_cache(r, 10000), ns_cache(r, PATHS / 2)};
-            for (unsigned j = 0; j < 3; j++)
-                best[j] = now[j] < best[j] ? now[j] : best[j];
-        }
-        printf("%8u %10.1f %12.1f %12.1f\n", sizes[i], best[0], best[1], best[2]);
+    AX_ASSERT(l != NULL);
+    for (unsigned i = 0; i < AX_COUNT(sizes); i++) {
+        struct ax_router *r = router_of(sizes[i]);
+        char name[AX_BENCH_NAME];
+        l->router = r;
+        fill(l, sizes[i]);
+        snprintf(name, sizeof name, "%u routes, router alone", sizes[i]);
+        ax_bench_row(&b, name, by_router, l);
+        snprintf(name, sizeof name, "%u routes, all hits", sizes[i]);
+        cached_row(&b, l, 10000, name);
+        snprintf(name, sizeof name, "%u routes, no hits", sizes[i]);
+        cached_row(&b, l, PATHS / 2, name);
         ax_router_free(r);
     }
+    free(l);
     return 0;
 }

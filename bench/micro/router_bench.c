@@ -1,22 +1,28 @@
-/* Times ax_router_match over 10, 500 and 5,000 routes:
- *   gcc -std=c11 -D_GNU_SOURCE -O2 -DNDEBUG -Iserver -o /tmp/router_bench bench/micro/router_bench.c \
- *       server/http/{router,pattern,path,method}.c server/base/{alloc,assert,err,str}.c && /tmp/router_bench
- * A third of the routes each: static, one parameter, two.  The paths of a row are asked for in an order that
- * no branch predictor learns; "same" is one path with a parameter over and over. */
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "base/assert.h"
-#include "base/clock.h"
+/* ax_router_match over 10, 500 and 5,000 routes: a third each without, with one and with two parameters.  The
+ * paths of a row come in an order that no branch predictor learns; "same path" is one over and over. */
+#include "bench.h"
 #include "http/path.h"
 #include "http/router.h"
 
-enum { PATHS = 4096, ROUNDS = 20, RUNS = 10, TEXT = 64 };
+enum { PATHS = 4096, TEXT = 64, KINDS = 3 };
 
-static const char *const kinds[] = {"/api/v1/res%u/list", "/api/v1/users%u/:id",
-                                    "/api/v2/team%u/:team/members/:id"};
-static const char *const asked[] = {"/api/v1/res%u/list", "/api/v1/users%u/4711",
-                                    "/api/v2/team%u/red/members/9b2d-77"};
+struct lookup {
+    const struct ax_router *router;
+    struct ax_str path[PATHS];
+    char text[PATHS][TEXT];
+};
+
+/* The pattern, or the path, of a kind of route with a number in its name. */
+static void write_text(char *out, unsigned kind, unsigned i, bool pattern)
+{
+    if (kind == 0)
+        snprintf(out, TEXT, "/api/v1/res%u/list", i);
+    else if (kind == 1)
+        snprintf(out, TEXT, pattern ? "/api/v1/users%u/:id" : "/api/v1/users%u/4711", i);
+    else
+        snprintf(out, TEXT,
+                 pattern ? "/api/v2/team%u/:team/members/:id" : "/api/v2/team%u/red/members/9b2d-77", i);
+}
 
 static struct ax_router *router_of(unsigned routes)
 {
@@ -26,83 +32,79 @@ static struct ax_router *router_of(unsigned routes)
 
     AX_ASSERT(r != NULL);
     for (unsigned i = 0; i < routes; i++) {
-        const char *kind = kinds[i % 3];
-        snprintf(text, sizeof text, "%.*s%u%s", (int)(strchr(kind, '%') - kind), kind, i / 3,
-                 strchr(kind, '%') + 2);
-        if (ax_router_add(r, AX_GET, ax_str(text), i, &err) < 0) {
-            fprintf(stderr, "%s\n", err.msg);
-            exit(1);
-        }
+        write_text(text, i % KINDS, i / KINDS, true);
+        ax_bench_must(ax_router_add(r, AX_GET, ax_str(text), i, &err), &err);
     }
-    if (ax_router_freeze(r, &err) < 0) {
-        fprintf(stderr, "%s\n", err.msg);
-        exit(1);
-    }
+    ax_bench_must(ax_router_freeze(r, &err), &err);
     return r;
 }
 
-/* kind 0..2: that third; 3: unknown paths; 4: a static path with one byte encoded. */
-static void fill(char (*paths)[TEXT], unsigned routes, unsigned kind)
+static void match(void *arg, unsigned n)
 {
-    uint32_t x = 2463534242u;
+    const struct lookup *l = arg;
+    struct ax_match got;
+
+    for (unsigned i = 0; i < n; i++) {
+        ax_router_match(l->router, AX_GET, l->path[i % PATHS], &got);
+        AX_BENCH_USE(&got);
+    }
+}
+
+static void check(void *arg, unsigned n)
+{
+    const struct lookup *l = arg;
+
+    for (unsigned i = 0; i < n; i++)
+        AX_BENCH_USE(ax_path_ok(l->path[i % PATHS]));
+}
+
+struct row {
+    const char *name;
+    unsigned kind;
+    const char *form; /* instead of the kind's: %u is a number */
+    bool one;         /* always the same path */
+    ax_bench_op *op;
+};
+
+static void fill(struct lookup *l, const struct row *row, unsigned routes)
+{
+    uint32_t state = AX_BENCH_SEED;
 
     for (unsigned i = 0; i < PATHS; i++) {
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        const char *form = kind < 3 ? asked[kind] : kind == 3 ? "/api/v1/res%u/lisp" : asked[0];
-        const char *mark = strchr(form, '%');
-        unsigned n = x % ((routes + 2 - (kind < 3 ? kind : 0)) / 3);
-        snprintf(paths[i], TEXT, "%.*s%u%s", (int)(mark - form), form, n, mark + 2);
-        if (kind == 4)
-            snprintf(paths[i], TEXT, "/api/v1/res%u/%%6Cist", n);
+        unsigned k = row->one ? 0 : ax_bench_next(&state) % ((routes + KINDS - 1 - row->kind) / KINDS);
+        write_text(l->text[i], row->kind, k, false);
+        if (row->form && strcmp(row->form, "404") == 0)
+            snprintf(l->text[i], TEXT, "/api/v1/res%u/lisp", k);
+        else if (row->form)
+            snprintf(l->text[i], TEXT, "/api/v1/res%u/%%6Cist", k);
+        l->path[i] = ax_str(l->text[i]);
     }
 }
 
-/* Nanoseconds per call, of the best of RUNS runs: the others were disturbed. */
-static double time_paths(const struct ax_router *r, char (*paths)[TEXT], bool check)
+int main(int argc, char **argv)
 {
-    struct ax_str slices[PATHS];
-    struct ax_match got;
-    int64_t best = INT64_MAX;
-    uint64_t sum = 0;
-
-    for (unsigned i = 0; i < PATHS; i++)
-        slices[i] = ax_str(paths[i]);
-    for (unsigned run = 0; run < RUNS; run++) {
-        ax_mono start = ax_mono_now();
-        for (unsigned i = 0; i < PATHS * ROUNDS; i++) {
-            struct ax_str path = slices[i % PATHS];
-            sum += check ? (uint64_t)ax_path_ok(path) : (uint64_t)ax_router_match(r, AX_GET, path, &got);
-        }
-        int64_t us = ax_mono_now().us - start.us;
-        if (us < best)
-            best = us;
-    }
-    __asm__ volatile("" : : "r"(sum)); /* the calls have an effect */
-    return (double)best * 1000 / (PATHS * ROUNDS);
-}
-
-int main(void)
-{
-    static char paths[PATHS][TEXT];
     static const unsigned sizes[] = {10, 500, 5000};
+    static const struct row rows[] = {
+        {"no parameter", 0, NULL, false, match},         {"one parameter", 1, NULL, false, match},
+        {"two parameters", 2, NULL, false, match},       {"not found", 0, "404", false, match},
+        {"an encoded byte", 0, "encoded", false, match}, {"same path", 1, NULL, true, match},
+        {"is the path valid", 0, NULL, false, check},
+    };
+    struct ax_bench b = ax_bench_init(argc, argv, "router");
+    struct lookup *l = calloc(1, sizeof *l);
 
-    printf("%8s %10s %10s %10s %10s %10s %10s %10s   ns per call\n", "routes", "static", "1 param",
-           "2 params", "404", "encoded", "same", "path_ok");
+    AX_ASSERT(l != NULL);
     for (unsigned i = 0; i < AX_COUNT(sizes); i++) {
         struct ax_router *r = router_of(sizes[i]);
-        printf("%8u", sizes[i]);
-        for (unsigned kind = 0; kind < 5; kind++) {
-            fill(paths, sizes[i], kind);
-            printf(" %10.1f", time_paths(r, paths, false));
+        l->router = r;
+        for (unsigned k = 0; k < AX_COUNT(rows); k++) {
+            char name[AX_BENCH_NAME];
+            snprintf(name, sizeof name, "%u routes, %s", sizes[i], rows[k].name);
+            fill(l, &rows[k], sizes[i]);
+            ax_bench_row(&b, name, rows[k].op, l);
         }
-        for (unsigned k = 0; k < PATHS; k++)
-            snprintf(paths[k], TEXT, "/api/v1/users0/4711");
-        printf(" %10.1f", time_paths(r, paths, false));
-        fill(paths, sizes[i], 0);
-        printf(" %10.1f\n", time_paths(r, paths, true));
         ax_router_free(r);
     }
+    free(l);
     return 0;
 }
