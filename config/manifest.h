@@ -117,7 +117,7 @@ struct ax_manifest {
     } server;
     struct { /* bytes or counts; heap and memory: AX_AUTO, AX_OFF or bytes */
         int64_t header, header_count, uri, body, body_memory, body_rate, connections, inflight, pipeline,
-            heap, memory;
+            output, heap, memory;
     } limits;
     struct { /* microseconds or AX_OFF */
         int64_t header, body, handler, stall, keep_alive, send, startup, shutdown, lame_duck, drain;

@@ -120,6 +120,8 @@ static const struct ax_field limits_fields[] = {
      .help = "requests in progress in the whole server (503)"},
     {LIMIT(pipeline, AX_K_COUNT), .min = 1, .max = 1024, .def = "64",
      .help = "unanswered requests of one connection; beyond it reading pauses"},
+    {LIMIT(output, AX_K_SIZE), .min = KIB(4), .max = GIB(1), .def = "1MiB",
+     .help = "unsent response bytes of one connection; beyond it its next requests wait"},
     {LIMIT(heap, AX_K_SIZE), .min = MIB(16), .max = GIB(64), .def = "auto", .flags = AX_F_AUTO,
      .help = "JavaScript heap of one worker"},
     {LIMIT(memory, AX_K_SIZE), .min = MIB(64), .max = GIB(16384), .def = "off",

@@ -6,7 +6,8 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { BACKED_UP = 1 << 20 }; /* bytes of unsent output at which a connection's next requests wait */
+/* Of limits.output: what the first answer of a route is taken for. */
+enum { UNKNOWN_ANSWER_PART = 16 };
 
 /* ---- requests in progress */
 
@@ -65,7 +66,44 @@ static bool backed_up(const struct ax_conn *c)
 {
     bool waits = c->turn && c->turn->state == AX_REQ_ENTERED;
 
-    return c->out.bytes + (waits ? c->held : 0) >= BACKED_UP;
+    return c->out.bytes + (waits ? c->held : 0) >= (size_t)c->worker->set->limit_output;
+}
+
+/* Answers that come later (promises, timers) find their room set aside: as much as the largest that the route
+ * has given.  One request of a connection may always be entered, whatever it will answer. */
+static bool reserve(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_conn *c = r->conn;
+    size_t limit = (size_t)w->set->limit_output, known = w->largest_answer[r->route];
+    size_t want = known ? known : limit / UNKNOWN_ANSWER_PART;
+
+    if (c->reserved && c->reserved + c->out.bytes + c->held + want > limit)
+        return false;
+    c->reserved += want;
+    r->reserved = (uint32_t)want;
+    return true;
+}
+
+void ax_request_unreserve(struct ax_request *r)
+{
+    struct ax_conn *c = r->conn;
+
+    if (!c)
+        return;
+    c->reserved -= r->reserved;
+    r->reserved = 0;
+    if (AX_UNLIKELY(c->parked))
+        ax_conn_dirty(c); /* the flush lets in whom there is room for */
+}
+
+static bool may_enter(struct ax_request *r)
+{
+    struct ax_conn *c = r->conn;
+
+    if (AX_UNLIKELY(c->parked || backed_up(c)))
+        return false;
+    return AX_LIKELY(c->first == c->last) || reserve(r);
 }
 
 bool ax_request_backed_up(const struct ax_request *r)
@@ -110,7 +148,7 @@ static unsigned only_runnable(struct ax_worker *w, unsigned n)
         struct ax_request *r = w->ready[i];
         if (AX_UNLIKELY(!r->conn))
             ax_request_over(r);
-        else if (AX_UNLIKELY(r->conn->parked || backed_up(r->conn)))
+        else if (AX_UNLIKELY(!may_enter(r)))
             park(r);
         else
             w->ready[kept++] = r;
@@ -170,8 +208,11 @@ static bool run_batch(struct ax_worker *w)
     }
     unsigned done = (unsigned)entered;
     AX_ASSERT(done >= 1 && done <= n);
-    for (unsigned i = done; i < n; i++)
+    for (unsigned i = done; i < n; i++) {
         w->ready[i]->state = AX_REQ_QUEUED;
+        if (w->ready[i]->reserved)
+            ax_request_unreserve(w->ready[i]);
+    }
     await_entered(w, done, began);
     w->nready -= done;
     if (w->nready)

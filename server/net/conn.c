@@ -176,7 +176,10 @@ static bool skip_empty_lines(struct ax_conn *c, struct input *in)
 
 static bool may_read_on(const struct ax_conn *c)
 {
-    return !c->blocked_out && c->nrequests < (unsigned)c->worker->set->limit_pipeline;
+    const struct ax_settings *set = c->worker->set;
+
+    return !c->blocked_out && c->nrequests < (unsigned)set->limit_pipeline &&
+           c->out.bytes + c->held < (size_t)set->limit_output;
 }
 
 /* Part of a head is no request in progress: a worker that drains waits for the rest a moment only. */

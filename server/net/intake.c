@@ -8,7 +8,8 @@
 #include "http/path.h"
 #include "net/internal.h"
 
-enum { BODY_INLINE = 512 }; /* a body of a known length up to this lies in the slot */
+enum { BODY_INLINE = 512 };   /* a body of a known length up to this lies in the slot */
+enum { FIXED_COPIED = 2048 }; /* bytes; a larger fixed response is written from where it is */
 enum { ALL_METHODS = (1 << AX_METHODS) - 1 };
 
 /* ---- refusals: the request is answered by the server and its connection ends */
@@ -89,9 +90,17 @@ void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text
 
 /* ---- answers that need no JavaScript */
 
+static void not_owned(void *owner)
+{
+    (void)owner; /* the site outlives every connection of its workers */
+}
+
 static void reply_fixed(struct ax_request *r, const struct ax_route *route)
 {
-    ax_reply(r, &(struct ax_reply){.status = route->status, .content = AX_CONTENT_NONE, .body = route->body});
+    ax_reply(r, &(struct ax_reply){.status = route->status,
+                                   .content = AX_CONTENT_NONE,
+                                   .body = route->body,
+                                   .release = route->body.n > FIXED_COPIED ? not_owned : NULL});
 }
 
 static void reply_health(struct ax_request *r, const struct ax_route *route)

@@ -64,9 +64,10 @@ struct ax_conn {
     struct ax_request *turn;         /* first of them without an answer */
     struct ax_request *reading; /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
     unsigned nrequests;
-    size_t held;   /* bytes of responses given before their turn */
-    int in_kernel; /* bytes the kernel had still to send at the last look */
-    uint8_t stuck; /* looks without progress */
+    size_t held;     /* bytes of responses given before their turn */
+    size_t reserved; /* bytes set aside for the answers of its entered requests, see batch.c */
+    int in_kernel;   /* bytes the kernel had still to send at the last look */
+    uint8_t stuck;   /* looks without progress */
     struct ax_scanner scan;
     struct ax_body_reader body;
     uint64_t body_got; /* of the body being read */
@@ -128,6 +129,7 @@ struct ax_worker {
 
     struct ax_request **ready; /* whole requests for the dispatcher, in order */
     unsigned nready, ready_cap;
+    uint32_t *largest_answer; /* [routes + 1]: bytes, as far as this worker has seen; 0 = none yet */
     struct ax_handle *handed; /* [set->batch]: what the running call was given */
 
     struct ax_list conns;
@@ -230,7 +232,8 @@ void ax_worker_on_check(uv_check_t *h);
 void ax_request_admit(struct ax_request *r); /* in progress from now on, while its body comes too */
 void ax_request_leave(
     struct ax_request *r); /* it is answered, or nobody waits any more: no longer in progress */
-void ax_request_over(struct ax_request *r); /* it ends without an answer: counted, its slot given back */
+void ax_request_unreserve(struct ax_request *r); /* its answer is there, or it was not entered after all */
+void ax_request_over(struct ax_request *r);      /* it ends without an answer: counted, its slot given back */
 
 /* ---- worker.c */
 void ax_worker_conn_gone(struct ax_worker *w);

@@ -212,8 +212,11 @@ static void given(struct ax_request *r, unsigned status)
 static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes)
 {
     struct ax_conn *c = r->conn;
+    uint32_t *largest = &r->worker->largest_answer[r->route];
 
     r->bytes_out = bytes;
+    if (AX_UNLIKELY(bytes > *largest))
+        *largest = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
     if (out == &c->out) {
         c->queued += bytes;
         turn_over(c, r);
@@ -222,6 +225,8 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
     } else {
         c->held += bytes;
     }
+    if (r->reserved)
+        ax_request_unreserve(r);
 }
 
 static bool add_body(struct ax_out *out, const struct ax_reply *reply)

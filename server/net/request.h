@@ -54,6 +54,7 @@ struct ax_request {
     bool parked;            /* QUEUED, but not in the worker's list: see ax_request_backed_up */
     bool in_progress;       /* counted among the worker's requests in progress */
     bool inflight_taken;    /* counted against limits.inflight of the engine */
+    uint32_t reserved;      /* bytes of its connection\'s `reserved` set aside for its answer */
     struct ax_out held;     /* response given before its turn */
     bool close;             /* the connection ends after this response */
     const char *error;      /* for the request record; static text or in the arena; NULL = none */

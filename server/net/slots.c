@@ -60,6 +60,7 @@ static void reset(struct ax_request *r)
     r->body = (struct ax_str){0};
     r->body_block = NULL;
     r->body_cap = 0;
+    r->reserved = 0;
     r->held = (struct ax_out){0};
     r->error = NULL;
     r->remote = "";

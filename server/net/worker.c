@@ -54,9 +54,11 @@ static int init_pools(struct ax_worker *w, struct ax_err *reterr)
     w->conn_pool.low = w->conn_pool.keep = (unsigned)w->set->pool_connections;
     w->block_pool.low = w->block_pool.keep = (unsigned)w->set->batch;
     w->handed = ax_calloc((size_t)w->set->batch, sizeof *w->handed);
-    if (w->handed && ax_worker_grow_ready(w))
+    w->largest_answer = ax_calloc((size_t)ax_site_routes(w->site) + 1, sizeof *w->largest_answer);
+    if (w->handed && w->largest_answer && ax_worker_grow_ready(w))
         return 0;
     rc = ax_fail(reterr, AX_E_NOMEM, "no memory for a batch");
+    ax_free(w->largest_answer);
     ax_free(w->handed);
     ax_body_store_fini(&w->bodies);
 fail_blocks:
@@ -71,6 +73,7 @@ fail_slots:
 static void fini_pools(struct ax_worker *w)
 {
     ax_free(w->ready);
+    ax_free(w->largest_answer);
     ax_free(w->handed);
     ax_body_store_fini(&w->bodies);
     ax_pool_fini(&w->block_pool);

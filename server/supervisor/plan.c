@@ -38,6 +38,7 @@ void ax_plan_settings(const struct ax_plan_input *in, struct ax_settings *ret)
     ret->limit_connections = or_off(in->connections);
     ret->limit_inflight = or_off(m->limits.inflight);
     ret->limit_pipeline = or_off(m->limits.pipeline);
+    ret->limit_output = or_off(m->limits.output);
     ret->timeout_header_us = or_off(m->timeouts.header);
     ret->timeout_body_us = or_off(m->timeouts.body);
     ret->timeout_handler_us = or_off(m->timeouts.handler);

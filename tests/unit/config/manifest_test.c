@@ -44,6 +44,7 @@ static void test_defaults(void **state)
     assert_int_equal(m->limits.connections, 10000);
     assert_int_equal(m->limits.inflight, 10000);
     assert_int_equal(m->limits.pipeline, 64);
+    assert_int_equal(m->limits.output, 1 << 20);
     assert_int_equal(m->limits.heap, AX_AUTO);
     assert_true(m->limits.memory == AX_OFF);
     assert_int_equal(m->timeouts.header, 10000000);

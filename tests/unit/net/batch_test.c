@@ -111,6 +111,77 @@ static void test_answers_behind_one_that_waits_for_its_turn(void **state)
     server_stop(&s);
 }
 
+/* ---- answers that come later: room is set aside for them before their request is entered */
+
+enum { LATE = 100000, OUTPUT = 1 << 20 };
+
+static void keep_for_later(struct server *s, struct ax_request *r)
+{
+    s->later[s->nlater].index = r->index;
+    s->later[s->nlater++].gen = r->gen;
+    if (!uv_is_active((uv_handle_t *)&s->timer))
+        uv_timer_start(&s->timer, s->on_custom_timer, 1, 0);
+}
+
+static void release_late(void *owner)
+{
+    ((struct server *)owner)->released_custom++;
+}
+
+/* All that was entered is answered at once; how many answers the connection holds is looked at. */
+static void answer_late(uv_timer_t *t)
+{
+    struct server *s = t->data;
+
+    while (s->nlater) {
+        s->nlater--;
+        struct ax_request *r = ax_request_get(s->worker, s->later[s->nlater].index, s->later[s->nlater].gen);
+        if (!r)
+            continue;
+        s->given_custom++;
+        ax_reply(r, &(struct ax_reply){.status = 200,
+                                       .content = AX_CONTENT_BYTES,
+                                       .body = {s->big, LATE},
+                                       .release = release_late,
+                                       .owner = s});
+    }
+    unsigned held = s->given_custom - s->released_custom;
+    pthread_mutex_lock(&s->lock);
+    s->most_held = held > s->most_held ? held : s->most_held;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* A client that pipelines and does not read: no more is held than limits.output and one answer more, and when
+ * it reads, all of it comes. */
+static void test_late_answers_of_a_client_that_does_not_read(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    s.custom = keep_for_later;
+    s.on_custom_timer = answer_late;
+    server_start(&s);
+    for (unsigned round = 0; round < 4; round++) {
+        int fd = pair_up(&s);
+        puts_fd(fd, TIMES8(TIMES8(GET("/custom"))));
+        assert_true(until_read(fd));
+        while (locked(&s, &s.most_held) == 0)
+            sched_yield();
+        expect_bodies(fd, 64, LATE);
+        /* at first nothing is known of the route: a sixteenth of the ceiling is taken for an answer */
+        assert_in_range(s.most_held, 1, round == 0 ? 16 : OUTPUT / LATE + 1);
+        pthread_mutex_lock(&s.lock);
+        s.most_held = 0;
+        pthread_mutex_unlock(&s.lock);
+        close(fd);
+        until_connections(&s, 0);
+    }
+    server_halt(&s);
+    assert_int_equal(s.released_custom, 4 * 64);
+    server_free(&s);
+}
+
 static void test_client_leaves_while_its_requests_wait(void **state)
 {
     struct server s;
@@ -162,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_small_answers_hold_nothing),
         cmocka_unit_test(test_answers_before_their_turn),
         cmocka_unit_test(test_answers_behind_one_that_waits_for_its_turn),
+        cmocka_unit_test(test_late_answers_of_a_client_that_does_not_read),
         cmocka_unit_test(test_client_leaves_while_its_requests_wait),
         cmocka_unit_test(test_worker_closed_by_a_handler),
     };

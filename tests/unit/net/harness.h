@@ -64,7 +64,9 @@ struct server {
     struct ax_str fixed;                                    /* body of /fixed; empty = no such route */
     void (*custom)(struct server *s, struct ax_request *r); /* answers /custom, on the loop's thread */
     unsigned released_custom;
-    bool dying; /* run() says so instead of entering anything */
+    uv_timer_cb on_custom_timer;      /* for `custom`: answers what it kept in `later` */
+    unsigned given_custom, most_held; /* most_held is guarded by `lock` */
+    bool dying;                       /* run() says so instead of entering anything */
 };
 
 static inline void answer(struct ax_request *r, unsigned status, struct ax_str body)
