@@ -54,3 +54,19 @@ $(BENCH_BIN): $(O)/bench/%: bench/micro/%.c $(O)/libactix.a
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
 	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -o $@ $< $(O)/libactix.a $(PKG_LIBS)
+
+# ---- the whole: bench/load says what the variables mean; without them everything is measured
+BENCH_RUN = $(NODE) bench/load/$(1).mjs --out '$(O)' --rounds '$(ROUNDS)' --seconds '$(SECONDS)' --cases '$(CASES)' \
+            --results '$(RESULTS)' --docs docs/benchmarks.md
+
+.PHONY: bench bench-ladder
+
+bench: ## this server beside its peers: bench/results/latest.* (PEERS= CASES= MEASURES= ROUNDS=5 SECONDS=2 RESULTS=)
+	@scripts/deps.sh build
+	+@$(SUBMAKE) all bench-tools
+	@$(call BENCH_RUN,compare) --peers '$(PEERS)' --measures '$(MEASURES)'
+
+bench-ladder: ## the optimization guide's stages one after the other: bench/results/ladder.* (CASES= ROUNDS=5 SECONDS=2)
+	@scripts/deps.sh build
+	+@$(SUBMAKE) all bench-tools
+	@$(call BENCH_RUN,ladder)

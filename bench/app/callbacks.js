@@ -14,3 +14,7 @@ post('/json', (err, req) => {
   req.sendObject({ received, timestamp: Date.now() });
 });
 get('/users/:id', (err, req) => req.sendText(req.getPathParam('id')));
+get('/browser', (err, req) => {
+  const { tab } = req.getQueryParams();
+  req.sendText([tab, req.getHeader('accept-language'), req.getHeader('sec-fetch-site'), req.getHeader('sec-ch-ua-platform')].join(' '));
+});

@@ -1,0 +1,153 @@
+// Results as Markdown sections, as a whole report, as a chart, and in the places that docs keep for them.
+import { CASES } from './cases.mjs';
+import { MEASURES } from './measures.mjs';
+import { figure, ratio, thousands } from './stats.mjs';
+import { chart } from './svg.mjs';
+import { markdownTable } from './table.mjs';
+import { targetTable } from './targets.mjs';
+
+export const KINDS = {
+  own: 'this server',
+  js: 'JavaScript handlers',
+  native: 'native',
+  scale: 'scale: what the way itself costs',
+};
+
+const BASE = 'yardstick';
+
+const of = (summary, peer, name) => summary.find((s) => s.peer === peer && s.case === name);
+
+/** What the ratios of a case are to: the yardstick, or whoever was measured first. */
+export const baseOf = (summary, name) => of(summary, BASE, name) ?? summary.find((s) => s.case === name);
+
+const heading = (peer) => (peer.version ? `${peer.title} ${peer.version}` : peer.title);
+const casesOf = ({ summary }) => Object.keys(CASES).filter((name) => summary.some((s) => s.case === name));
+const range = (s, digits = 0) => `${figure(s.min, digits)}–${figure(s.max, digits)}`;
+
+export const DETAIL = ['server', 'requests/s', 'min–max', '×', 'p50 µs', 'p99 µs', 'CPU µs', 'min–max', '×', 'alone MiB', 'PSS MiB', 'errors'];
+
+/** The rows of one case, with everything that was found. */
+export function detail(results, name) {
+  const base = baseOf(results.summary, name);
+  return results.peers.map((peer) => {
+    const s = of(results.summary, peer.name, name);
+    if (!s) return [peer.title, peer.offers.includes(name) ? 'failed' : 'not offered', ...Array(DETAIL.length - 2).fill('')];
+    return [
+      peer.title,
+      figure(s.rps.median) + (s.client_bound ? '*' : ''),
+      range(s.rps),
+      figure(ratio(s.rps.median, base.rps.median), 2),
+      figure(s.p50.median),
+      figure(s.p99.median),
+      figure(s.cpu_us.median, 2),
+      range(s.cpu_us, 2),
+      figure(ratio(s.cpu_us.median, base.cpu_us.median), 2),
+      figure(s.alone_mib.median, 1),
+      figure(s.pss_mib.median, 1),
+      figure(s.errors + s.non2xx),
+    ];
+  });
+}
+
+/** Servers down, cases across. */
+function matrix(results, cell) {
+  const names = casesOf(results);
+  const rows = results.peers.map((peer) => [
+    heading(peer),
+    ...names.map((name) => {
+      const s = of(results.summary, peer.name, name);
+      return s ? cell(s, baseOf(results.summary, name)) : '–';
+    }),
+  ]);
+  return markdownTable(['', ...names.map((name) => CASES[name].title)], rows);
+}
+
+function memoryTable({ peers, summary }) {
+  const rows = peers.map((peer) => {
+    const mine = summary.filter((s) => s.peer === peer.name);
+    const most = (field) => figure(Math.max(...mine.map((s) => s[field].max)));
+    return [heading(peer), most('alone_mib'), most('pss_mib')];
+  });
+  return markdownTable(['', 'by itself, MiB', 'PSS, MiB'], rows);
+}
+
+export function machineText({ machine: m, options: o }) {
+  const pinned = m.server_cpus.length ? `server on CPU ${m.server_cpus}, load generator on CPU ${m.client_cpus}` : 'one CPU for the server and the load generator';
+  const lines = [
+    `${m.cpu}, ${m.cpus} CPU${m.cpus > 1 ? 's' : ''}, ${m.kernel}, Node ${m.node}; ${m.date.slice(0, 10)}, revision ${m.revision}${m.changed ? ' with changes' : ''}.`,
+    `${pinned}; ${o.connections} connections; medians of ${o.rounds} interleaved round${o.rounds === 1 ? '' : 's'} of ${o.seconds} s.`,
+  ];
+  return lines.join('  \n');
+}
+
+function leftOut({ left_out: missing, problems }) {
+  const lines = [...missing.map(({ name, why }) => `- left out: ${name}: ${why.replace(/\s+/g, ' ').slice(0, 300)}`), ...problems.map((p) => `- ${p.replace(/\s+/g, ' ').slice(0, 300)}`)];
+  return lines.length ? lines.join('\n') : 'Nothing was left out.';
+}
+
+const BOUND = '\\* the load generator was out of CPU: the server can do more.';
+
+/** Name → Markdown, in the order of the report; docs have places with these names. */
+export function sections(results) {
+  const all = { machine: machineText(results) };
+  if (results.summary.length) {
+    all.cpu = matrix(results, (s, base) => `${figure(s.cpu_us.median, 2)} (${figure(ratio(s.cpu_us.median, base.cpu_us.median), 2)})`);
+    const rps = matrix(results, (s) => `${thousands(s.rps.median)}${s.client_bound ? '\\*' : ''} · ${figure(s.p50.median)} · ${figure(s.p99.median)}`);
+    all.rps = results.summary.some((s) => s.client_bound) ? `${rps}\n\n${BOUND}` : rps;
+    all.memory = memoryTable(results);
+  }
+  for (const [name, result] of Object.entries(results.further)) all[name] = MEASURES[name].describe(result);
+  all.targets = targetTable(results.targets);
+  all.missing = leftOut(results);
+  return all;
+}
+
+const TITLES = {
+  cpu: 'CPU per request, microseconds (and to the yardstick)',
+  rps: 'Requests per second · p50 · p99 latency in microseconds',
+  memory: 'Memory of the whole tree under load, at most',
+  targets: 'Targets',
+  missing: 'What is missing',
+};
+
+export function markdown(results, { svg }) {
+  const { machine: facts, ...rest } = sections(results);
+  const parts = Object.entries(rest).map(([name, text]) => `## ${TITLES[name] ?? MEASURES[name].title}\n\n${text}`);
+  const each = casesOf(results).map((name) => `### ${CASES[name].title}\n\n${markdownTable(DETAIL, detail(results, name)).replace(/\*/g, '\\*')}`);
+  const details = each.length ? [`## Each request\n\nRatios are to the yardstick, or to the first server without it.\n\n${each.join('\n\n')}`] : [];
+  const build = results.machine.build && [`## The build\n\n\`\`\`\n${results.machine.build}\n\`\`\``];
+  return `${['# Side by side', facts, `![CPU per request and requests per second](${svg})`, ...parts, ...details, ...(build || [])].join('\n\n')}\n`;
+}
+
+export function svg(results) {
+  const { machine: m, options: o } = results;
+  return chart({
+    title: 'One worker under load, side by side',
+    subtitle: `${m.cpu}, Node ${m.node}, ${o.connections} connections, medians of ${o.rounds} round${o.rounds === 1 ? '' : 's'}; ${m.date.slice(0, 10)}, revision ${m.revision}`,
+    panels: [
+      { title: 'CPU per request, µs: less is better', format: (v) => figure(v, 2) },
+      { title: 'requests per second: more is better', format: (v) => figure(v) },
+    ],
+    groups: casesOf(results).map((name) => ({
+      title: CASES[name].title,
+      bars: results.peers
+        .map((peer) => ({ peer, s: of(results.summary, peer.name, name) }))
+        .filter(({ s }) => s)
+        .map(({ peer, s }) => ({ label: peer.title, kind: peer.kind, values: [s.cpu_us.median, s.rps.median] })),
+    })),
+    legend: Object.entries(KINDS)
+      .filter(([kind]) => results.peers.some((peer) => peer.kind === kind))
+      .map(([kind, label]) => ({ kind, label })),
+  });
+}
+
+/** Puts each section between its marks, `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; what has no marks is left out. */
+export function fillIn(text, parts) {
+  return Object.entries(parts).reduce((page, [name, part]) => {
+    const [open, close] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+    const from = page.indexOf(open);
+    const to = page.indexOf(close, from);
+    if (from < 0 || to < 0) return page;
+    return `${page.slice(0, from + open.length)}\n${part}\n${page.slice(to)}`;
+  }, text);
+}

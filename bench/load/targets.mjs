@@ -1,0 +1,100 @@
+// What this project wants of itself, beside what was measured.  A target that is missed is said, and fails nothing.
+import { figure, ratio } from './stats.mjs';
+import { markdownTable } from './table.mjs';
+
+const OWN = 'actix';
+const PLAIN = ['get', 'json', 'echo', 'post', 'param'];
+
+const find = (results, peer, name) => results.summary.find((s) => s.peer === peer && s.case === name);
+
+/** Medians of this server divided by those of another, case by case. */
+const against = (peer, field, cases) => (results) =>
+  cases.map((name) => ({
+    label: name,
+    value: ratio(find(results, OWN, name)?.[field].median, find(results, peer, name)?.[field].median),
+    digits: 2,
+    unit: '×',
+  }));
+
+/** One figure of one of the further measurements. */
+const single = (part, take, unit, digits = 0) => (results) => {
+  const result = results.further[part];
+  return [{ label: '', value: result ? take(result) : NaN, digits, unit }];
+};
+
+const MS = 1000; // microseconds
+const MIB_PER_MB = 1.048576;
+
+export const TARGETS = [
+  { what: 'CPU per request to the yardstick', most: 1.1, of: against('yardstick', 'cpu_us', PLAIN) },
+  { what: 'CPU per request to uWebSockets.js', most: 0.9, of: against('uws', 'cpu_us', PLAIN) },
+  { what: 'CPU per request to native Rust (hyper)', most: 1.05, of: against('hyper', 'cpu_us', PLAIN) },
+  { what: 'CPU of GET / to the bare epoll loop', most: 1.25, of: against('limit', 'cpu_us', ['get']) },
+  { what: 'CPU, 16 pipelined, to the yardstick', most: 1.3, of: against('yardstick', 'cpu_us', ['pipeline']) },
+  { what: 'CPU, 16 pipelined, to uWebSockets.js', most: 0.5, of: against('uws', 'cpu_us', ['pipeline']) },
+  { what: 'requests/s of GET / to node:http', least: 3, of: against('node-http', 'rps', ['get']) },
+  { what: 'requests/s of GET / to Fastify', least: 4, of: against('fastify', 'rps', ['get']) },
+  { what: 'requests/s of GET / to Express', least: 15, of: against('express', 'rps', ['get']) },
+  { what: 'p99 at 64 connections to uWebSockets.js', most: 1, of: against('uws', 'p99', PLAIN) },
+  { what: "the guide's test: requests/s", least: 50_000, of: single('guide', (r) => r.rps, '') },
+  { what: "the guide's test: P99 as wrk prints it", below: 100, of: single('guide', (r) => r.p99 / MS, ' ms', 1) },
+  { what: "the guide's test: P99 uncorrected", below: 20, of: single('guide', (r) => r.uncorrected_p99 / MS, ' ms', 1) },
+  { what: "the guide's test: RSS of the tree", below: 90, of: single('guide', (r) => r.rss_mib * MIB_PER_MB, ' MB', 1) },
+  { what: "the guide's test: errors", most: 0, of: single('guide', (r) => r.errors, '') },
+  { what: 'metrics as they are by default to nothing written: CPU', most: 1.02, of: single('metrics', (r) => r.at(-1).cpu_ratio, '×', 3) },
+  {
+    what: 'metrics.requests: errors to off: CPU',
+    most: 1.02,
+    of: single('metrics', (r) => ratio(r.at(-1).cpu_us.median, r.at(-2).cpu_us.median), '×', 3),
+  },
+  { what: 'user memory of an idle connection', most: 1024, of: single('idle', (r) => r.bytes_each, ' bytes') },
+  {
+    what: 'p99 of a request beside them, to without (noise: 10 %)',
+    most: 1.1,
+    of: single('idle', (r) => r.p99_ratio, '×', 2),
+  },
+  {
+    what: 'CPU of a browser-like request to GET /',
+    most: 1.25,
+    of: (results) => [
+      { label: '', value: ratio(find(results, OWN, 'browser')?.cpu_us.median, find(results, OWN, 'get')?.cpu_us.median), digits: 2, unit: '×' },
+    ],
+  },
+  { what: 'start to first answer, more than node:http', most: 80, of: single('start', (r) => r.more_ms, ' ms') },
+  {
+    what: 'p50 with one connection, batches of 256 to batches of 1 (noise: 3 %)',
+    most: 1.03,
+    of: single('batch', (r) => ratio(r[1].p50.median, r[0].p50.median), '×', 2),
+  },
+  { what: 'burst on a handler of 5 ms: first answer', most: 7, of: single('burst', (r) => r.first.median, ' ms', 1) },
+  { what: 'the same: workers replaced', most: 0, of: single('burst', (r) => r.replaced, '') },
+];
+
+function meets({ most, least, below }, value) {
+  if (most !== undefined) return value <= most;
+  return least !== undefined ? value >= least : value < below;
+}
+
+function want({ most, least, below }, { unit }) {
+  const [sign, limit] = most !== undefined ? ['≤', most] : least !== undefined ? ['≥', least] : ['<', below];
+  const digits = Number.isInteger(limit) ? 0 : 2;
+  return `${sign} ${figure(limit, digits)}${unit}`;
+}
+
+/** [{ what, want, got, met }], met undefined where nothing was measured. */
+export function judge(results) {
+  return TARGETS.map((target) => {
+    const all = target.of(results);
+    const values = all.filter(({ value }) => Number.isFinite(value));
+    const got = values.map(({ label, value, digits, unit }) => `${label && `${label} `}${figure(value, digits)}${unit}`).join(', ');
+    const met = values.length ? values.every(({ value }) => meets(target, value)) : undefined;
+    return { what: target.what, want: want(target, all[0]), got, met };
+  });
+}
+
+const WORD = { true: 'yes', false: '**no**', undefined: 'not measured' };
+
+export function targetTable(judged) {
+  const rows = judged.map((t) => [t.what, t.want, t.got || '–', WORD[t.met]]);
+  return markdownTable(['', 'wanted', 'measured', 'met'], rows);
+}
