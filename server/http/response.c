@@ -106,14 +106,42 @@ static char *add_status(char *out, unsigned status)
     return end;
 }
 
-size_t ax_response_head_write(const struct ax_response_head *h, char *out)
+static char *add_lead(char *out, const struct ax_response_head *h)
 {
     char *at = add_status(out, h->status);
 
     at = add_piece(at, &contents[h->content]);
     at = ADD_LIT(at, "Date: ");
     memcpy(at, h->date, AX_HTTP_DATE_LEN);
-    at = ADD_LIT(at + AX_HTTP_DATE_LEN, "\r\n");
+    return ADD_LIT(at + AX_HTTP_DATE_LEN, "\r\n");
+}
+
+_Static_assert(PIECE + PIECE + 6 + AX_HTTP_DATE_LEN + 2 <= AX_LEAD_MAX, "a lead fits its row");
+_Static_assert((int)AX_LEAD_MAX <= (int)FIXED_MAX, "a head has room for a row's full width");
+
+void ax_response_leads_clear(struct ax_response_leads *l)
+{
+    for (unsigned i = 0; i < AX_LEAD_ROWS; i++)
+        l->row[i].status = 0;
+}
+
+static char *add_kept_lead(char *out, const struct ax_response_head *h)
+{
+    struct ax_response_lead *row = &h->leads->row[(h->status ^ h->content) % AX_LEAD_ROWS];
+
+    if (AX_UNLIKELY(row->status != h->status || row->content != h->content)) {
+        row->n = (uint16_t)(add_lead(row->text, h) - row->text);
+        row->status = (uint16_t)h->status;
+        row->content = (uint8_t)h->content;
+    }
+    memcpy(out, row->text, AX_LEAD_MAX);
+    return out + row->n;
+}
+
+size_t ax_response_head_write(const struct ax_response_head *h, char *out)
+{
+    char *at = h->leads ? add_kept_lead(out, h) : add_lead(out, h);
+
     at = add_str(at, h->headers2);
     at = add_str(at, h->headers);
     if (AX_UNLIKELY(h->close))

@@ -198,6 +198,7 @@ static bool run_batch(struct ax_worker *w)
     }
     ax_mono began = ax_worker_now(w);
     w->entered_at = began;
+    w->unanswered = n;
     w->running = true;
     int entered = w->dispatch.run(w->dispatch.ctx, w->ready, n);
     w->running = false;
@@ -213,7 +214,8 @@ static bool run_batch(struct ax_worker *w)
         if (w->ready[i]->reserved)
             ax_request_unreserve(w->ready[i]);
     }
-    await_entered(w, done, began);
+    if (w->unanswered > n - done)
+        await_entered(w, done, began);
     w->nready -= done;
     if (w->nready)
         memmove(w->ready, w->ready + done, w->nready * sizeof *w->ready);

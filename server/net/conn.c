@@ -190,9 +190,6 @@ static enum ax_conn_timeout head_timeout(const struct ax_conn *c)
 
 static enum step read_head(struct ax_conn *c, struct input *in)
 {
-    const struct ax_settings *set = c->worker->set;
-    const struct ax_head_limits limits = {(size_t)set->limit_header, (size_t)set->limit_uri,
-                                          (unsigned)set->limit_header_count};
     struct ax_refusal why;
     size_t len;
 
@@ -202,7 +199,7 @@ static enum step read_head(struct ax_conn *c, struct input *in)
     }
     if (AX_UNLIKELY(skip_empty_lines(c, in)))
         return STEP_WAIT;
-    switch (ax_head_scan(&c->scan, in->p, in->n, &limits, &len, &why)) {
+    switch (ax_head_scan(&c->scan, in->p, in->n, &c->worker->head_limits, &len, &why)) {
     case AX_SCAN_MORE:
         if (c->state == AX_CONN_IDLE) {
             c->state = AX_CONN_HEAD;

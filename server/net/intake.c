@@ -34,6 +34,7 @@ void ax_intake_last(struct ax_conn *c)
     ax_deadline_stop(&c->timeout);
 }
 
+/* Puts a slot behind the requests of its connection. */
 static struct ax_request *begin(struct ax_conn *c)
 {
     struct ax_request *r = ax_slot_get(c->worker);
@@ -44,7 +45,6 @@ static struct ax_request *begin(struct ax_conn *c)
     }
     r->conn = c;
     r->head_at = c->worker->now;
-    r->head = (struct ax_head){.base = "", .method = AX_UNKNOWN_METHOD, .minor = 1};
     if (c->last)
         c->last->next = r;
     else
@@ -67,12 +67,16 @@ static void refuse(struct ax_request *r, const struct ax_refusal *why)
     stop_reading(c);
 }
 
+static const struct ax_head no_head = {.base = "", .method = AX_UNKNOWN_METHOD, .minor = 1};
+
 void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why)
 {
     struct ax_request *r = begin(c);
 
-    if (r)
-        refuse(r, why);
+    if (!r)
+        return;
+    r->head = no_head;
+    refuse(r, why);
 }
 
 void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text, const char *limit)
@@ -323,13 +327,12 @@ static void expect_body(struct ax_request *r, bool answered)
 
 static bool copy_head(struct ax_conn *c, struct ax_request *r, const char *p, size_t n)
 {
-    const struct ax_settings *set = c->worker->set;
-    const struct ax_head_limits limits = {(size_t)set->limit_header, (size_t)set->limit_uri,
-                                          (unsigned)set->limit_header_count};
     struct ax_refusal why = {.status = 503, .text = "out of memory"};
     char *copy = ax_arena_dup(&r->arena, (struct ax_str){p, n});
 
-    if (AX_LIKELY(copy && ax_head_parse(copy, n, &limits, &r->arena, &r->head, &why)))
+    if (AX_UNLIKELY(!copy))
+        r->head = no_head;
+    else if (AX_LIKELY(ax_head_parse(copy, n, &c->worker->head_limits, &r->arena, &r->head, &why)))
         return true;
     refuse(r, &why);
     return false;

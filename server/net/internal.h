@@ -115,6 +115,7 @@ struct ax_worker {
     ax_mono slice_end;
     int64_t date_until; /* us on the clock of `now`: the Date line's second ends then */
     char date[AX_HTTP_DATE_LEN + 1];
+    struct ax_response_leads leads; /* with that date */
 
     struct ax_pool request_pool, conn_pool, block_pool;
     struct ax_body_store bodies;
@@ -123,9 +124,13 @@ struct ax_worker {
         trimmed; /* us: when it is looked whether a burst is over; the last time memory was given back */
     struct ax_slot *slots;
     uint32_t nslots, free_slot; /* free_slot: nslots = none */
-    char next_id[AX_ID_LEN];    /* of a request: 8 digits of this worker, 8 that count */
-    unsigned inflight;          /* whole requests without an answer */
-    unsigned inflight_share;    /* this worker's part of limits.inflight, taken without asking the engine */
+    size_t arena_max; /* of a request beyond its inline bytes: the rest of a head and its fields, decoded and
+                         error texts */
+    struct ax_head_limits head_limits;
+    char next_id[AX_ID_LEN]; /* of a request: 8 digits of this worker, 8 that count */
+    unsigned unanswered;     /* of the requests that the running batch was given */
+    unsigned inflight;       /* whole requests without an answer */
+    unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
 
     struct ax_request **ready; /* whole requests for the dispatcher, in order */
     unsigned nready, ready_cap;

@@ -24,7 +24,7 @@ const char *ax_request_remote(const struct ax_request *r)
     struct ax_conn *c = r->conn;
 
     if (!c)
-        return r->remote;
+        return r->remote ? r->remote : "";
     if (!c->remote[0])
         make_remote(c);
     return c->remote;

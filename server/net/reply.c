@@ -119,7 +119,6 @@ const char *ax_request_id(struct ax_request *r)
 
     if (!r->id[0]) {
         memcpy(r->id, w->next_id, AX_ID_LEN);
-        r->id[AX_ID_LEN] = '\0';
         count_up(w->next_id + AX_ID_LEN / 2, AX_ID_LEN / 2);
     }
     return r->id;
@@ -152,6 +151,7 @@ static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t
         .status = reply->status,
         .content = has_no_body(reply->status) ? AX_CONTENT_NONE : reply->content,
         .date = ax_worker_date(r->worker),
+        .leads = &r->worker->leads,
         .headers = reply->headers,
         .headers2 = r->site_route ? r->site_route->headers : (struct ax_str){0},
         .length = reply->status == 205 ? 0 : length,
@@ -200,8 +200,10 @@ static void given(struct ax_request *r, unsigned status)
 
     ax_request_leave(r);
     r->reply_at = w->now;
-    if (r->enter_at.us == 0)
+    if (r->enter_at.us == 0) {
         r->enter_at = r->state == AX_REQ_ENTERED ? w->entered_at : r->reply_at;
+        w->unanswered -= r->state == AX_REQ_ENTERED;
+    }
     if (w->running)
         w->entered_at = r->reply_at;
     r->status = (uint16_t)status;

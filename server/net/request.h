@@ -29,38 +29,46 @@ enum ax_request_state {
 enum { AX_ID_LEN = 16 };
 enum { AX_REQ_INLINE = 1024 }; /* bytes of head, fields and small body that need no allocator */
 
+/* In order of use: what every request needs comes first and close together, since with many requests in a
+ * turn the cost of a slot is the cache lines that are touched. */
 struct ax_request {
     uint32_t index, gen; /* the handle: gen changes whenever the slot is given back */
     struct ax_worker *worker;
-    struct ax_conn *conn;                /* NULL once the client has gone */
-    const char *remote;                  /* the client's address, kept when conn becomes NULL; in the arena */
-    struct ax_request *next;             /* on its connection, in order of arrival */
-    struct ax_deadline timeout;          /* in the worker's queue of this handler timeout */
-    uint8_t state;                       /* enum ax_request_state */
-    bool watched;                        /* dispatch->gone is wanted */
-    bool continue_due;                   /* 100 Continue is to be sent when its turn comes */
-    uint16_t status;                     /* of the response; 0 until answered */
-    uint32_t route;                      /* 0 = none */
-    const struct ax_route *site_route;   /* BORROWED from the worker's site; NULL = none */
-    ax_mono head_at, enter_at, reply_at; /* 0 = not yet */
+    struct ax_conn *conn; /* NULL once the client has gone */
+    ax_mono head_at;      /* when its head was complete */
+
+    /* ---- zero when a request begins, from here ... */
+    struct ax_request *next; /* on its connection, in order of arrival */
+    uint8_t state;           /* enum ax_request_state */
+    bool watched;            /* dispatch->gone is wanted */
+    bool continue_due;       /* 100 Continue is to be sent when its turn comes */
+    bool parked;             /* QUEUED, but not in the worker's list: see ax_request_backed_up */
+    bool in_progress;        /* counted among the worker's requests in progress */
+    bool inflight_taken;     /* counted against limits.inflight of the engine */
+    bool close;              /* the connection ends after this response */
+    uint16_t status;         /* of the response; 0 until answered */
+    uint32_t route;          /* 0 = none */
+    uint32_t nparams;
+    uint32_t reserved;                 /* bytes of its connection's `reserved` set aside for its answer */
+    const struct ax_route *site_route; /* BORROWED from the worker's site; NULL = none */
+    ax_mono enter_at, reply_at;        /* 0 = not yet */
     uint64_t bytes_in, bytes_out;
-    uint64_t out_end; /* position in the connection's output where its response ends */
+    uint64_t out_end;   /* position in the connection's output where its response ends */
+    struct ax_str body; /* whole when QUEUED; in the arena or in body_block */
+    char *body_block;   /* OWNED, see body_store.h */
+    size_t body_cap;    /* its bytes, which limits.body_memory counts; 0 = none */
+    struct ax_out held; /* response given before its turn */
+    const char *remote; /* the client's address, once conn is NULL; in the arena; NULL = no memory for it */
+    const char *error;  /* for the request record; static text or in the arena; NULL = none */
+    char id[AX_ID_LEN]; /* made on first use; id[0] is 0 until then */
+    char id_end;        /* the id's NUL */
+    /* ---- ... to here */
+
+    struct ax_deadline timeout; /* in the worker's queue of this handler timeout */
     struct ax_head head;
-    unsigned nparams;
-    struct ax_str params[AX_ROUTE_PARAMS_MAX]; /* slices of the head, still percent-encoded */
-    struct ax_str body;                        /* whole when QUEUED; in the arena or in body_block */
-    char *body_block;                          /* OWNED, see body_store.h */
-    size_t body_cap;                           /* its bytes, which limits.body_memory counts; 0 = none */
-    bool parked;            /* QUEUED, but not in the worker's list: see ax_request_backed_up */
-    bool in_progress;       /* counted among the worker's requests in progress */
-    bool inflight_taken;    /* counted against limits.inflight of the engine */
-    uint32_t reserved;      /* bytes of its connection\'s `reserved` set aside for its answer */
-    struct ax_out held;     /* response given before its turn */
-    bool close;             /* the connection ends after this response */
-    const char *error;      /* for the request record; static text or in the arena; NULL = none */
-    char id[AX_ID_LEN + 1]; /* made on first use; "" until then */
     struct ax_arena arena;
     _Alignas(16) char inline_bytes[AX_REQ_INLINE];
+    struct ax_str params[AX_ROUTE_PARAMS_MAX]; /* slices of the head, still percent-encoded */
 };
 
 /* NULL when that request is over (answered and sent, timed out, or never was). */

@@ -27,6 +27,7 @@ const char *ax_worker_date(struct ax_worker *w)
     if (AX_UNLIKELY(w->now.us >= w->date_until)) {
         int64_t wall_us = ax_wall_now().us;
         ax_http_date(w->date, wall_us / 1000000);
+        ax_response_leads_clear(&w->leads);
         w->date_until = w->now.us + 1000000 - wall_us % 1000000;
     }
     return w->date;

@@ -141,6 +141,8 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->site = ax_site_ref(o->site);
     w->set = ax_site_settings(w->site);
     w->router = ax_site_router(w->site);
+    w->head_limits = (struct ax_head_limits){(size_t)w->set->limit_header, (size_t)w->set->limit_uri,
+                                             (unsigned)w->set->limit_header_count};
     w->dispatch = o->dispatch;
     w->stat = o->stat;
     w->count = ax_wstat_counters(o->stat);
