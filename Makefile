@@ -1,5 +1,15 @@
 # All the entry points; `make help` lists them.  Sources are found by wildcard: there is no second list.
 # `all` builds a tree that runs in place (build/release/bin/actix), and `install` copies it.
+#= BUILD=release debug asan tsan cover pgo    what is built, into build/BUILD
+#= OUT=build/BUILD                            the tree it is built into
+#= CC=gcc clang
+#= OPT=-O3 -O0 -O1 -O2 -Os                    the optimization level; by build kind
+#= MARCH=portable native x86-64-v2 x86-64-v3  which processors it runs on
+#= LTO=auto on off                            optimize while linking; auto: where it works
+#= STRIP=on off                               symbols in build/BUILD/debug/*.debug, or in the programs
+#= ALLOCATOR=default jemalloc mimalloc
+#= POOL=default malloc, INTERN=on off         lower rungs of the benchmark ladder
+#= PREFIX=/usr/local DESTDIR= V=0 1
 BUILD  ?= release
 PREFIX ?= /usr/local
 CC     ?= gcc
@@ -8,6 +18,7 @@ CC := gcc
 endif
 NODE   ?= node
 VERSION := $(shell cat VERSION)
+comma  := ,
 
 # Where it is built.  OUT=build/NAME lets several configurations live side by side.
 OUT ?= build/$(BUILD)
@@ -18,29 +29,48 @@ Q := $(if $(filter 1,$(V)),,@)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # ---- what may be asked for.  Anything else is refused here, before a compiler says something odd.
-KINDS  := release debug asan tsan cover
+KINDS  := release debug asan tsan cover pgo pgo-gen
 MARCHS := portable native $(if $(filter x86_64,$(shell uname -m)),x86-64-v2 x86-64-v3)
+# The kinds that ship; the sanitizers bring an allocator of their own, and the others are for looking into.
+SHIPS  := $(filter release pgo pgo-gen,$(BUILD))
 # OPT=-O1 takes the place of the kind's own level.
 OPT    ?= $(LEVEL_$(BUILD))
 MARCH  ?= portable
+LTO    ?= $(if $(SHIPS),auto,off)
+STRIP  ?= $(if $(filter release pgo,$(BUILD)),on,off)
 POOL   ?= default
 INTERN ?= on
+ALLOCATOR ?= default
 # one-of NAME, ALLOWED: stops unless the variable NAME has one of the ALLOWED values.
 one-of = $(if $(and $(filter 1,$(words $($(1)))),$(filter $(2),$($(1)))),,$(error $(1)=$($(1)) is none of: $(2)))
 $(call one-of,BUILD,$(KINDS))
 $(call one-of,MARCH,$(MARCHS))
+$(call one-of,LTO,on off auto)
+$(call one-of,STRIP,on off)
 $(call one-of,POOL,default malloc)
 $(call one-of,INTERN,on off)
+$(call one-of,ALLOCATOR,default jemalloc mimalloc)
+ifneq ($(filter asan tsan,$(BUILD)),)
+ifneq ($(ALLOCATOR),default)
+$(error ALLOCATOR=$(ALLOCATOR) does not go with BUILD=$(BUILD): the sanitizer brings its own)
+endif
+endif
+# A goal that compiles; the others must work on a machine that lacks what is asked for here.
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo clean uninstall flags,$(or $(MAKECMDGOALS),all))
 
 # ---- flags by build kind
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wcast-qual \
           -Wwrite-strings -Wformat=2 -Wundef
-LEVEL_release := -O2
+LEVEL_release := -O3
+LEVEL_pgo     := -O3
+LEVEL_pgo-gen := -O3
 LEVEL_debug   := -O0
 LEVEL_asan    := -O1
 LEVEL_tsan    := -O1
 LEVEL_cover   := -O0
 KIND_release := -g -fno-plt -DNDEBUG
+KIND_pgo     := $(KIND_release)
+KIND_pgo-gen := $(KIND_release)
 KIND_debug   := -g3 -DAX_DEBUG
 KIND_asan    := -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
 KIND_tsan    := -g -fsanitize=thread -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
@@ -51,16 +81,51 @@ ARCH_FLAG  := $(if $(filter-out portable,$(MARCH)),-march=$(MARCH))
 RUNG_FLAGS := $(if $(filter malloc,$(POOL)),-DAX_POOL_MALLOC) $(if $(filter off,$(INTERN)),-DAX_NO_INTERN)
 KIND_FLAGS := $(KIND_$(BUILD)) $(filter-out $(KIND_$(BUILD)),$(RUNG_FLAGS))
 # No fortify under sanitizers: it hides what they look for; nor without optimization: glibc warns.
-HARDEN_release := -fstack-protector-strong $(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2)
-CPPFLAGS += -D_GNU_SOURCE -Iserver -I. -DAX_VERSION='"$(VERSION)"' $(HARDEN_$(BUILD))
-CFLAGS   += -std=c11 -fPIC -fvisibility=hidden -MMD -MP $(WARN) $(OPT) $(ARCH_FLAG) $(KIND_FLAGS)
-LINK_release := -Wl,-z,relro,-z,now
-LDFLAGS  += $(filter -fsanitize% --coverage,$(KIND_$(BUILD))) $(LINK_$(BUILD))
+HARDEN := $(if $(SHIPS),-fstack-protector-strong $(if $(filter -O0,$(OPT)),,-D_FORTIFY_SOURCE=2))
+CPPFLAGS += -D_GNU_SOURCE -Iserver -I. -DAX_VERSION='"$(VERSION)"' $(HARDEN)
+# The flags are recorded in the debug information: what `make verify` reads.
+CFLAGS   += -std=c11 -fPIC -fvisibility=hidden -MMD -MP -grecord-gcc-switches $(WARN) $(OPT) $(ARCH_FLAG) $(KIND_FLAGS)
+LDFLAGS  += $(filter -fsanitize% --coverage,$(KIND_$(BUILD))) $(if $(SHIPS),-Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now)
+
+# ---- what the two products alone are compiled with, in objects of their own: tests and benchmarks link the plain ones
+# of libactix.a, and need neither link-time optimization nor a profile.
+CLANG := $(if $(COMPILES),$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
+# clang's intermediate code is for its own linker; GNU ld reads it only with a plugin that may not be there.
+CLANG_LTO := -flto -fuse-ld=lld
+LTO_WORKS  = $(shell echo 'int main(void){return 0;}' | $(CC) $(CLANG_LTO) -x c - -o /dev/null 2>/dev/null && echo on)
+ifeq ($(LTO),auto)
+override LTO := $(if $(CLANG),$(or $(LTO_WORKS),off),on)
+endif
+LTO_FLAGS := $(if $(filter on,$(LTO)),$(if $(CLANG),$(CLANG_LTO),-flto=auto))
+# The profile of `make pgo`: gcc's lies beside each object, clang's in one file.
+PROFILE   := $(O)-gen
+PROFDATA  := $(PROFILE)/all.profdata
+PGO_pgo-gen := $(if $(CLANG),-fprofile-instr-generate,-fprofile-generate -fprofile-update=prefer-atomic)
+PGO_pgo     := $(if $(CLANG),-fprofile-instr-use=$(PROFDATA) -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled,-fprofile-use -Wno-missing-profile -Wno-error=coverage-mismatch)
+PGO_FLAGS   := $(PGO_$(BUILD))
+PRODUCT_CFLAGS  := $(if $(CLANG),$(filter-out -fuse-ld=%,$(LTO_FLAGS)),$(LTO_FLAGS)) $(PGO_FLAGS)
+# gcc optimizes while it links: it needs the flags again.
+PRODUCT_LDFLAGS := $(LTO_FLAGS) $(filter-out -W%,$(PGO_FLAGS)) $(if $(filter on,$(LTO)),$(OPT) $(ARCH_FLAG) -fPIC -g)
 
 # ---- libraries
 PKGS       := libuv yaml-0.1 sqlite3 jansson smartcols
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+# The allocator's own entry points are called, and malloc must stay libc's for everybody else: libc is searched first.
+ifneq ($(ALLOCATOR),default)
+PACKAGE := lib$(ALLOCATOR)-dev
+ifneq ($(COMPILES),)
+ifneq ($(shell echo '\#include <$(ALLOCATOR:jemalloc=jemalloc/jemalloc).h>' | $(CC) -E -x c - 2>/dev/null >/dev/null && echo there),there)
+$(error ALLOCATOR=$(ALLOCATOR) needs the library: apt-get install $(PACKAGE), or make deps ALLOCATOR=$(ALLOCATOR))
+endif
+endif
+CPPFLAGS += -DAX_ALLOC_$(if $(filter jemalloc,$(ALLOCATOR)),JEMALLOC,MIMALLOC)
+ALLOC_LIBS := -Wl,--no-as-needed -lc -l$(ALLOCATOR)
+PKG_LIBS   += $(ALLOC_LIBS)
+# The library frees what is a thread's when it ends: it must still be there.  jemalloc is not linked to the addon but
+# opened by it (server/base/alloc.h says why).
+ADDON_LIBS := $(if $(filter mimalloc,$(ALLOCATOR)),$(ALLOC_LIBS)) -Wl,-z,nodelete
+endif
 LLHTTP_SRC := $(wildcard /usr/share/llhttp/*.c)
 LLHTTP_INC := -I/usr/share/include/llhttp
 # Behind the system's folders: Node brings a uv.h of its own, and the addon is built against the system's, the older one.
@@ -79,6 +144,9 @@ obj        = $(patsubst %.c,$(O)/obj/%.o,$(1))
 LLHTTP_OBJ := $(patsubst /usr/share/llhttp/%.c,$(O)/obj/llhttp/%.o,$(LLHTTP_SRC))
 CORE_OBJ   := $(call obj,$(CORE_SRC)) $(LLHTTP_OBJ)
 HOST_OBJ   := $(call obj,$(HOST_SRC))
+# The plain objects where the products are compiled no other way.
+PRODUCT    := $(if $(strip $(PRODUCT_CFLAGS)),product,obj)
+product    = $(patsubst $(O)/obj/%,$(O)/$(PRODUCT)/%,$(1))
 TEST_BIN   := $(patsubst tests/unit/%.c,$(O)/tests/%,$(TEST_SRC))
 # ONLY="net metrics" keeps the unit tests of those folders.
 ONLY       ?=
@@ -86,16 +154,18 @@ UNIT_BIN   := $(if $(ONLY),$(filter $(patsubst %,$(O)/tests/%/%,$(ONLY)),$(TEST_
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all help deps demo test unit unit-build lint lint-test format coverage install uninstall flags clean
+.PHONY: all help deps demo test unit unit-build lint lint-test format coverage pgo verify install uninstall flags clean
 
 help: ## this list
-	@echo "Targets (BUILD=release|debug|asan|tsan|cover, CC=gcc|clang):"
+	@echo "Targets:"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Variables (the first value is the default):"
+	@awk -F '#= ' '/^#= / { print "  " $$2 }' $(MAKEFILE_LIST)
 
 # ---- for people: each of these installs what it needs first.  The rest runs in a make of its own, because what
 # pkg-config says is read when a make starts.
 deps: ## install what is missing to build and to test (apt-get, npm)
-	@scripts/deps.sh build test
+	@scripts/deps.sh build test $(filter-out default,$(ALLOCATOR))
 
 demo: ## install, build, scaffold an app, serve it, send requests, show the metrics
 	@scripts/deps.sh build
@@ -121,9 +191,16 @@ coverage: ## line coverage of server/ and config/ by all tests; fails under 85 %
 # ---- what is built
 all: $(O)/bin/actix $(O)/lib/actix/addon/actix.node $(O)/.assets ## build everything into build/BUILD (the default)
 
+# What is compiled into both products: server/base/build.h.
+FACTS = -DAX_BUILD_KIND='"$(BUILD)"' -DAX_BUILD_OPT='"$(OPT)"' -DAX_BUILD_MARCH='"$(MARCH)"' \
+        -DAX_BUILD_STRIP='"$(STRIP)"' -DAX_BUILD_POOL='"$(POOL)"' -DAX_BUILD_INTERN='"$(INTERN)"' \
+        -DAX_BUILD_LTO='"$(if $(filter -flto%,$(1)),on,off)"' \
+        -DAX_BUILD_PGO='"$(if $(filter -fprofile%use%,$(1)),on,$(if $(filter -fprofile%,$(1)),training,off))"' \
+        -DAX_BUILD_FLAGS='"$(strip $(filter-out -W% -M%,$(CFLAGS)) $(HARDEN) $(filter-out -W%,$(1)))"'
+
 # Other flags or another compiler: everything is compiled anew.
-FLAGS := $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) $(NODE_INC)
-ifneq ($(filter-out help deps demo test lint lint-test format coverage clean uninstall flags,$(or $(MAKECMDGOALS),all)),)
+FLAGS := $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) $(PKG_LIBS) $(NODE_INC) $(call FACTS,$(PRODUCT_CFLAGS))
+ifneq ($(COMPILES),)
 $(shell mkdir -p $(O))
 ifneq ($(strip $(file <$(O)/.flags)),$(strip $(FLAGS)))
 $(file >$(O)/.flags,$(FLAGS))
@@ -131,20 +208,26 @@ endif
 endif
 $(O)/.flags: ;
 
-$(O)/bin/actix: $(call obj,cli/main.c) $(O)/libactix.a
+# The symbols go to a file of their own, which a debugger finds by the name left behind: gnu_debuglink.
+SPLIT = $(if $(filter on,$(STRIP)),mkdir -p $(O)/debug && objcopy --only-keep-debug $@ $(O)/debug/$(@F).debug && chmod 644 $(O)/debug/$(@F).debug && strip $@ && \
+        objcopy --add-gnu-debuglink=$(O)/debug/$(@F).debug $@,rm -f $(O)/debug/$(@F).debug)
+
+$(O)/bin/actix: $(call product,$(call obj,cli/main.c) $(HOST_OBJ) $(CORE_OBJ)) $(O)/.flags
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS) $(PRODUCT_LDFLAGS) -o $@ $(filter %.o,$^) $(PKG_LIBS)
+	$(Q)$(SPLIT)
 
 $(O)/libactix.a: $(HOST_OBJ) $(CORE_OBJ)
 	@rm -f $@
 	@echo '  AR   $@'
 	$(Q)ar rcs $@ $^
 
-$(O)/lib/actix/addon/actix.node: $(call obj,$(ADDON_SRC)) $(CORE_OBJ) addon/exports.map
+$(O)/lib/actix/addon/actix.node: $(call product,$(call obj,$(ADDON_SRC)) $(CORE_OBJ)) addon/exports.map $(O)/.flags
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
-	$(Q)$(CC) -shared $(LDFLAGS) -Wl,--version-script=addon/exports.map -o $@ $(filter %.o,$^) -lpthread
+	$(Q)$(CC) -shared $(LDFLAGS) $(PRODUCT_LDFLAGS) -Wl,--version-script=addon/exports.map -o $@ $(filter %.o,$^) -lpthread $(ADDON_LIBS)
+	$(Q)$(SPLIT)
 
 $(O)/.assets: $(JS_FILES) $(TEMPLATES) $(wildcard config/*.json)
 	@mkdir -p $(O)/lib/actix/addon $(O)/share/actix
@@ -154,20 +237,34 @@ $(O)/.assets: $(JS_FILES) $(TEMPLATES) $(wildcard config/*.json)
 	$(Q)cp -p $(wildcard config/*.json) $(O)/share/actix/
 	@touch $@
 
-$(O)/obj/llhttp/%.o: /usr/share/llhttp/%.c $(O)/.flags
-	@mkdir -p $(@D)
-	@echo '  CC   $<'
-	$(Q)$(CC) $(filter-out -W%,$(CFLAGS)) -w $(LLHTTP_INC) -DLLHTTP_STRICT_MODE=1 -c -o $@ $<
+# The profile that training has left for an object: gcc looks for it beside the object.
+TAKE_PROFILE = $(if $(filter pgo,$(BUILD)),rm -f $(@:.o=.gcda); if [ -f $(PROFILE)/$(@:$(O)/%.o=%.gcda) ]; then cp $(PROFILE)/$(@:$(O)/%.o=%.gcda) $(@:.o=.gcda); fi,:)
+TRAINED      := $(if $(filter pgo,$(BUILD)),$(PROFILE)/.trained)
 
-$(O)/obj/addon/%.o: addon/%.c $(O)/.flags
-	@mkdir -p $(@D)
-	@echo '  CC   $<'
-	$(Q)$(CC) $(CPPFLAGS) -DNAPI_VERSION=8 $(addprefix -idirafter,$(NODE_INC)) $(CFLAGS) -c -o $@ $<
+# objects-in FOLDER, FLAGS: how the objects there are compiled.
+define objects-in
+$(O)/$(1)/llhttp/%.o: /usr/share/llhttp/%.c $(O)/.flags $(TRAINED)
+	@mkdir -p $$(@D)
+	@echo '  CC   $$<'
+	$$(Q)$$(TAKE_PROFILE)
+	$$(Q)$$(CC) $$(filter-out -W%,$$(CFLAGS)) $(2) -w $$(LLHTTP_INC) -DLLHTTP_STRICT_MODE=1 -c -o $$@ $$<
 
-$(O)/obj/%.o: %.c $(O)/.flags
-	@mkdir -p $(@D)
-	@echo '  CC   $<'
-	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) $(CFLAGS) -c -o $@ $<
+$(O)/$(1)/addon/%.o: addon/%.c $(O)/.flags $(TRAINED)
+	@mkdir -p $$(@D)
+	@echo '  CC   $$<'
+	$$(Q)$$(TAKE_PROFILE)
+	$$(Q)$$(CC) $$(CPPFLAGS) -DNAPI_VERSION=8 $$(addprefix -idirafter,$$(NODE_INC)) $$(CFLAGS) $(2) -c -o $$@ $$<
+
+$(O)/$(1)/server/base/build.o: CPPFLAGS += $$(call FACTS,$(2))
+$(O)/$(1)/%.o: %.c $(O)/.flags $(TRAINED)
+	@mkdir -p $$(@D)
+	@echo '  CC   $$<'
+	$$(Q)$$(TAKE_PROFILE)
+	$$(Q)$$(CC) $$(CPPFLAGS) $$(LLHTTP_INC) $$(PKG_CFLAGS) $$(CFLAGS) $(2) -c -o $$@ $$<
+endef
+$(eval $(call objects-in,obj))
+$(eval $(call objects-in,product,$$(PRODUCT_CFLAGS)))
+$(if $(TRAINED),$(eval $(TRAINED): ; @echo "BUILD=pgo needs a profile: run make pgo" >&2; exit 1))
 
 # ---- unit tests: one cmocka program per source file, tests/unit/ mirrors the tree
 unit: $(UNIT_BIN) ## build and run the C unit tests (ONLY="net metrics": of those folders)
@@ -184,6 +281,18 @@ include bench/bench.mk
 
 format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)
+
+# ---- profile-guided: an instrumented tree, trained, and the tree that is compiled by what was seen
+PGO_TREE := $(if $(filter file,$(origin OUT)),build/pgo,$(OUT))
+pgo: ## build with the profile of a training run into build/pgo; then make BUILD=pgo install
+	@scripts/deps.sh build $(filter-out default,$(ALLOCATOR))
+	+@$(SUBMAKE) BUILD=pgo-gen OUT=$(PGO_TREE)-gen STRIP=off all
+	@CC='$(CC)' scripts/pgo.sh $(PGO_TREE)-gen
+	+@$(SUBMAKE) BUILD=pgo OUT=$(PGO_TREE) all
+	@echo 'profile-guided build: $(PGO_TREE)/bin/actix'
+
+verify: all ## show what was built and fail if it is not what was asked for
+	@CC='$(CC)' scripts/verify.sh $(O) BUILD=$(BUILD) OPT=$(OPT) MARCH=$(MARCH) LTO=$(LTO) STRIP=$(STRIP) ALLOCATOR=$(ALLOCATOR)
 
 # ---- install: the same tree under $(DESTDIR)$(PREFIX)
 ROOT = $(DESTDIR)$(PREFIX)

@@ -118,6 +118,10 @@ export function multipart(slot: number, gen: number): (string | number | null)[]
 export function requestId(slot: number, gen: number): string | undefined;
 export function remoteAddress(slot: number, gen: number): string | undefined;
 
+// ---- about the addon itself
+/** How it was built, and which allocator serves it: the fields of server/base/build.h. */
+export function build(): Record<string, string>;
+
 // ---- checks and logs
 /** Position of the first invalid byte in `name: value` for a header line, or -1: [ok] 0 = fine, 1 = bad name, 2 = bad value. */
 export function checkHeader(name: string, value: string): 0 | 1 | 2;

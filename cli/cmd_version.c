@@ -1,4 +1,5 @@
-/* `actix version`: this program, the Node it would run, and the libraries that are loaded. */
+/* `actix version`: this program, the Node it would run, the libraries that are loaded, and how it was built.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/build.h"
 #include "cli/cmd.h"
 #include "cli/print.h"
 #include "supervisor/node.h"
@@ -81,7 +83,32 @@ static void find_node(struct node *n)
     ax_env_fini(&env);
 }
 
-static int print_text(const struct node *n)
+/* One line; every fact with --verbose. */
+static void print_build(bool verbose)
+{
+    const struct ax_build b = ax_build();
+
+    printf("build %s: %s %s, %s, lto %s, pgo %s, allocator %s %s\n", b.kind, b.compiler, b.opt, b.march,
+           b.lto, b.pgo, b.allocator, b.allocator_version);
+#define FACT(name)                                                                                           \
+    if (verbose && b.name[0])                                                                                \
+        printf("  %s: %s\n", #name, b.name);
+    AX_BUILD_FIELDS(FACT)
+#undef FACT
+}
+
+static json_t *build_json(void)
+{
+    const struct ax_build b = ax_build();
+    json_t *o = json_object();
+
+#define FACT(name) json_object_set_new(o, #name, json_string(b.name));
+    AX_BUILD_FIELDS(FACT)
+#undef FACT
+    return o;
+}
+
+static int print_text(const struct node *n, bool verbose)
 {
     printf("actix %s\n", AX_VERSION);
     if (n->path)
@@ -90,6 +117,7 @@ static int print_text(const struct node *n)
         printf("node not found: %s\n", n->why.msg);
     for (size_t i = 0; i < AX_COUNT(libraries); i++)
         printf("%s %s\n", libraries[i].name, library_version(&libraries[i]));
+    print_build(verbose);
     return AX_EXIT_OK;
 }
 
@@ -100,8 +128,8 @@ static int print_json(const struct node *n)
     for (size_t i = 0; i < AX_COUNT(libraries); i++)
         json_object_set_new(libs, libraries[i].name, json_string(library_version(&libraries[i])));
     json_t *node = n->path ? json_pack("{s:s, s:s}", "version", n->version, "path", n->path) : json_null();
-    return ax_print_json(
-        json_pack("{s:s, s:o, s:o}", "version", AX_VERSION, "node", node, "libraries", libs));
+    return ax_print_json(json_pack("{s:s, s:o, s:o, s:o}", "version", AX_VERSION, "node", node, "libraries",
+                                   libs, "build", build_json()));
 }
 
 static int version_run(struct ax_args *args)
@@ -109,12 +137,14 @@ static int version_run(struct ax_args *args)
     struct node n = {0};
 
     find_node(&n);
-    int code = ax_args_flag(args, "json", false) ? print_json(&n) : print_text(&n);
+    int code = ax_args_flag(args, "json", false) ? print_json(&n)
+                                                 : print_text(&n, ax_args_flag(args, "verbose", false));
     ax_free(n.path);
     return code;
 }
 
-static const struct ax_opt options[] = {AX_OPT_JSON, AX_OPT_END};
+static const struct ax_opt options[] = {
+    AX_OPT_JSON, {.name = "verbose", .help = "every fact of how this program was built"}, AX_OPT_END};
 
 const struct ax_cmd ax_cmd_version = {.name = "version",
                                       .summary = "show the versions of actix, Node and the libraries",

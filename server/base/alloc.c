@@ -3,10 +3,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/heap.h"
 
 static _Thread_local unsigned fail_countdown;
 
@@ -22,17 +22,17 @@ void ax_fail_alloc_at(unsigned n)
 
 void *ax_malloc(size_t bytes)
 {
-    return must_fail() ? NULL : malloc(bytes ? bytes : 1);
+    return must_fail() ? NULL : ax_heap_alloc(bytes ? bytes : 1);
 }
 
 void *ax_calloc(size_t n, size_t bytes)
 {
-    return must_fail() ? NULL : calloc(n ? n : 1, bytes ? bytes : 1);
+    return must_fail() ? NULL : ax_heap_zalloc(n ? n : 1, bytes ? bytes : 1);
 }
 
 void *ax_realloc(void *p, size_t bytes)
 {
-    return must_fail() ? NULL : realloc(p, bytes ? bytes : 1);
+    return must_fail() ? NULL : ax_heap_realloc(p, bytes ? bytes : 1);
 }
 
 char *ax_strndup(const char *s, size_t n)
@@ -69,5 +69,18 @@ char *ax_asprintf(const char *fmt, ...)
 
 void ax_free(void *p)
 {
-    free(p);
+    ax_heap_free(p);
+}
+
+struct ax_allocator ax_allocator(void)
+{
+    struct ax_allocator a = {0};
+
+    ax_heap_describe(&a);
+    return a;
+}
+
+const char *ax_alloc_tunable(void)
+{
+    return AX_HEAP_TUNABLE;
 }

@@ -82,13 +82,41 @@ static bool add_ours(struct ax_env *e, char *const *ours, const char *extra)
     return true;
 }
 
+/* What the addon's allocator needs from the start of its process: behind what is set already, unless that
+ * sets it. */
+static bool add_tunable(struct ax_env *e, const char *tunable)
+{
+    static const char name[] = "GLIBC_TUNABLES";
+    const char *set = ax_env_get(e, name);
+
+    if (!tunable)
+        return true;
+    if (!set)
+        return push(e, ax_asprintf("%s=%s", name, tunable));
+    for (const char *at = set; at; at = strchr(at, ':')) {
+        at += *at == ':';
+        if (names(at, tunable, strcspn(tunable, "=")))
+            return true;
+    }
+    for (size_t i = 0; i < e->n; i++) {
+        if (!names(e->v[i], name, sizeof name - 1))
+            continue;
+        char *both = ax_asprintf("%s:%s", e->v[i], tunable);
+        if (!both)
+            return false;
+        ax_free(e->v[i]);
+        e->v[i] = both;
+    }
+    return true;
+}
+
 int ax_env_make(const struct ax_manifest *m, char *const *ours, const char *extra, struct ax_env *ret,
                 struct ax_err *reterr)
 {
     struct ax_env e = {0};
 
     if (!add_ours(&e, ours, extra) || !add_pairs(&e, ax_manifest_dotenv(m)) || !add_pairs(&e, &m->env) ||
-        !add_unset(&e, "NODE_ENV", "production")) {
+        !add_unset(&e, "NODE_ENV", "production") || !add_tunable(&e, ax_alloc_tunable())) {
         ax_env_fini(&e);
         return ax_fail(reterr, AX_E_NOMEM, "out of memory");
     }

@@ -35,6 +35,38 @@ static void test_order(void **state)
     free(dir);
 }
 
+/* Only a build with jemalloc has one: ax_alloc_tunable. */
+static void test_tunable(void **state)
+{
+    static const struct {
+        const char *set, *want; /* with %s: where ours goes */
+    } t[] = {
+        {NULL, "%s"},
+        {"GLIBC_TUNABLES=glibc.malloc.check=0", "glibc.malloc.check=0:%s"},
+        {"GLIBC_TUNABLES=a=1:glibc.rtld.optional_static_tls=9", "a=1:glibc.rtld.optional_static_tls=9"},
+    };
+    const char *tunable = ax_alloc_tunable();
+
+    (void)state;
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        char set[80] = "", want[160], *ours[] = {set, NULL}, root[] = ".";
+        struct ax_manifest m = {.root = root};
+        struct ax_env e;
+        if (t[i].set)
+            snprintf(set, sizeof set, "%s", t[i].set);
+        assert_int_equal(ax_env_make(&m, ours, NULL, &e, NULL), 0);
+        const char *found = ax_env_get(&e, "GLIBC_TUNABLES"), *hole = strstr(t[i].want, "%s");
+        if (!tunable) {
+            assert_true(found ? t[i].set && strcmp(found, strchr(set, '=') + 1) == 0 : !t[i].set);
+        } else {
+            snprintf(want, sizeof want, "%.*s%s", hole ? (int)(hole - t[i].want) : (int)strlen(t[i].want),
+                     t[i].want, hole ? tunable : "");
+            assert_string_equal(found, want);
+        }
+        ax_env_fini(&e);
+    }
+}
+
 static void test_nomem(void **state)
 {
     char *ours[] = {a, path, NULL};
@@ -58,7 +90,8 @@ static void test_nomem(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_nomem)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_order), cmocka_unit_test(test_tunable),
+                                       cmocka_unit_test(test_nomem)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
