@@ -104,9 +104,11 @@ static unsigned unanswered(const struct ax_load_worker *w)
     return n;
 }
 
+/* As long as planned, however late the thread was started. */
 static void begin_recording(struct ax_load_worker *w)
 {
     w->share.recording = true;
+    w->end_ns += w->share.now_ns - w->begin_ns;
     w->begin_ns = w->share.begin_ns = w->share.now_ns;
     w->cpu_s = -thread_cpu_s();
 }
