@@ -21,7 +21,7 @@ const LAYERS = {
 
 /** Each third-party header has one home. */
 const THIRD_PARTY = [
-  [/^llhttp\.h$/, /^server\/http\/parser\.c$/],
+  [/^llhttp\.h$/, /^(server\/http\/parser|tests\/unit\/http\/head_diff_test)\.c$/],
   [/^uv(\/.*)?\.h$/, /^server\/(net|supervisor)\//],
   [/^sqlite3\.h$/, /^server\/metrics\/store[a-z_]*\.c$/],
   [/^yaml\.h$/, /^config\/yaml_tree\.c$/],
