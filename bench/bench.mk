@@ -29,11 +29,11 @@ $(YARD)/yardstick.node: $(YARD_OBJ) $(YARD_PARSER)
 	@echo '  LINK $@'
 	$(Q)$(CC) -shared $(YARD_FAST) -o $@ $^
 
-$(YARD)/obj/llhttp/%.o: /usr/share/llhttp/%.c
+$(YARD)/obj/llhttp/%.o: /usr/share/llhttp/%.c bench/bench.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) -w $(YARD_FAST) $(LLHTTP_INC) -c -o $@ $<
 
-$(YARD)/obj/%.o: %.c
+$(YARD)/obj/%.o: %.c bench/bench.mk
 	@mkdir -p $(@D)
 	@echo '  CC   $<'
 	$(Q)$(CC) -D_GNU_SOURCE -Iserver -DNAPI_VERSION=8 $(LLHTTP_INC) $(addprefix -idirafter,$(NODE_INC)) $(filter-out -Wmissing-prototypes,$(WARN)) $(YARD_FAST) -c -o $@ $<

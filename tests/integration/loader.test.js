@@ -1,21 +1,23 @@
 'use strict';
-// The benchmark's load generator: what it counts is what the server did.
+// The programs of the benchmark.  The load generator: what it counts is what the server did.  The bare epoll loop and the
+// yardstick: they answer what the comparisons ask.
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
 const os = require('node:os');
 const path = require('node:path');
 const test = require('node:test');
-const { App } = require('./serve-app');
+const { App, get } = require('./serve-app');
 
 const ROOT = path.join(__dirname, '../..');
-const LOADER = process.env.LOADER ?? path.join(ROOT, 'build/release/bench/loader');
+const TOOLS = path.join(ROOT, 'build/release/bench');
+const LOADER = process.env.LOADER ?? path.join(TOOLS, 'loader'); // one built with a sanitizer
 
 test.before(() => {
-  if (process.env.LOADER) return;
-  const { status, stdout, stderr } = spawnSync('make', ['BUILD=release', 'OUT=build/release', 'build/release/bench/loader'], { cwd: ROOT, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync('make', ['BUILD=release', 'OUT=build/release', 'bench-tools'], { cwd: ROOT, encoding: 'utf8' });
   assert.equal(status, 0, stdout + stderr);
 });
 
@@ -224,3 +226,46 @@ test('wrong use ends with 2, no server with 1', async () => {
   assert.equal(r.code, 1);
   assert.match(r.stderr, /^loader: cannot connect: Connection refused\n$/);
 });
+
+/** A program that prints its port; it is stopped when the test ends. */
+async function started(t, file, ...args) {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = new Promise((done) => child.on('close', done));
+  t.after(() => {
+    child.kill();
+    return ended;
+  });
+  const [line] = await once(child.stdout, 'data');
+  assert.match(String(line), /^\d+\n$/);
+  return Number(line);
+}
+
+test('the bare epoll loop answers each empty line', async (t) => {
+  const port = await started(t, path.join(TOOLS, 'limit'), '0');
+  assert.equal((await get(`http://127.0.0.1:${port}/`)).body, 'Hello World');
+  for (const args of [[], ['--pipeline', 500, '--connections', 9]]) {
+    const r = await load('--port', port, ...args);
+    assert.deepEqual([r.code, r.errors, r.non2xx], [0, 0, 0], r.stderr);
+  }
+  assert.equal(spawnSync(path.join(TOOLS, 'limit'), ['x']).status, 2);
+});
+
+function post(port, where, body) {
+  return fetch(`http://127.0.0.1:${port}${where}`, { method: 'POST', body }).then((r) => r.json());
+}
+
+for (const how of ['sync', 'async'])
+  test(`the yardstick answers the requests of the benchmark (${how})`, async (t) => {
+    const port = await started(t, process.execPath, path.join(TOOLS, 'yardstick/server.js'), '0', how);
+    const url = `http://127.0.0.1:${port}`;
+    const hello = await get(url);
+    assert.deepEqual([hello.status, hello.body, hello.headers['content-type']], [200, 'Hello World', 'text/plain; charset=utf-8']);
+    assert.equal((await get(`${url}/users/12345`)).body, '12345');
+    assert.equal(JSON.parse((await get(`${url}/json`)).body).message, 'Hello JSON');
+    assert.equal((await post(port, '/echo', 'hällo')).echo, 'hällo');
+    assert.deepEqual((await post(port, '/json', '{"a":[1,2]}')).received, { a: [1, 2] });
+    for (const args of [[], ['--pipeline', 16], ['--pipeline', 300], ['--path', '/echo', '--body', 'x'.repeat(2000)]]) {
+      const r = await load('--port', port, ...args);
+      assert.deepEqual([r.code, r.errors, r.non2xx], [0, 0, 0], r.stderr);
+    }
+  });
