@@ -1,4 +1,5 @@
-/* A response head as bytes: ax_response_head_write. */
+/* A response head as bytes: ax_response_head_write.  "shared": with the first lines kept as one text, as a
+ * worker does; else each of them is written anew. */
 #include "bench.h"
 #include "http/response.h"
 
@@ -34,9 +35,16 @@ int main(int argc, char **argv)
         {"404, close", {.status = 404, .content = AX_CONTENT_TEXT, .date = date, .length = 9, .close = true}},
     };
     struct ax_bench b = ax_bench_init(argc, argv, "response");
+    struct ax_response_leads leads;
 
     ax_http_date(date, 784111777);
-    for (unsigned i = 0; i < AX_COUNT(rows); i++)
+    ax_response_leads_clear(&leads);
+    for (unsigned i = 0; i < AX_COUNT(rows); i++) {
+        char name[AX_BENCH_NAME];
         ax_bench_row(&b, rows[i].name, write_head, &rows[i].head);
+        rows[i].head.leads = &leads;
+        snprintf(name, sizeof name, "%s, shared", rows[i].name);
+        ax_bench_row(&b, name, write_head, &rows[i].head);
+    }
     return 0;
 }
