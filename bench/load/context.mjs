@@ -1,7 +1,7 @@
 // What every part of a run needs: where things are, which CPUs are whose, the machine's facts, and what went wrong.
 import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { allowedCpus } from './proc.mjs';
 import { run, usage } from './process.mjs';
@@ -13,7 +13,7 @@ const said = (command) => run(command, { cwd: ROOT }).then((out) => out.trim(), 
 /** Facts to judge figures by; what a machine does not tell is ''. */
 export async function machine(out, allowed) {
   const cpus = os.cpus();
-  const built = join(ROOT, out, '.flags');
+  const built = resolve(ROOT, out, '.flags');
   return {
     date: new Date().toISOString(),
     cpu: cpus[0]?.model ?? '',
@@ -25,6 +25,8 @@ export async function machine(out, allowed) {
     revision: await said(['git', 'rev-parse', '--short=12', 'HEAD']),
     changed: (await said(['git', 'status', '--porcelain', '--untracked-files=no'])) !== '',
     version: readFileSync(join(ROOT, 'VERSION'), 'utf8').trim(),
+    /** What the program says of itself, and what it was compiled with. */
+    program: JSON.parse((await said([resolve(ROOT, out, 'bin/actix'), 'version', '--json'])) || '{}'),
     build: existsSync(built) ? readFileSync(built, 'utf8').trim() : '',
   };
 }
@@ -37,7 +39,7 @@ export function divide(cpus) {
 
 export async function context({ out, loader }) {
   const cpus = divide(allowedCpus());
-  const program = loader ? join(process.cwd(), loader) : join(ROOT, out, 'bench/loader');
+  const program = loader ? resolve(loader) : resolve(ROOT, out, 'bench/loader');
   if (!existsSync(program)) throw usage(`${program} is missing: make bench-tools`);
   if (cpus.clientCpus.length) await run(['taskset', '-a', '-c', '-p', cpus.clientCpus.join(','), String(process.pid)]);
   else console.log('bench: one CPU for the servers and the load generator: figures tell little');

@@ -7,7 +7,7 @@ import { freePort, run, temporary } from './process.mjs';
 /** What an actix of this tree is started with; `files` are laid over each other, `out` is the tree it was built into. */
 export function actix(ctx, files, { workers = 1, out = ctx.out, state = temporary('state') } = {}) {
   const manifests = files.flatMap((file) => ['-c', resolve(ctx.root, file)]);
-  const command = [join(ctx.root, out, 'bin/actix'), 'serve', ...manifests, '--host', '127.0.0.1', '--port', '0'];
+  const command = [resolve(ctx.root, out, 'bin/actix'), 'serve', ...manifests, '--host', '127.0.0.1', '--port', '0'];
   return { command: [...command, '--workers', String(workers), '--state', state], announces: true, state };
 }
 
@@ -26,7 +26,7 @@ function version(dir) {
 }
 
 function tool(ctx, path) {
-  const file = join(ctx.root, ctx.out, 'bench', path);
+  const file = resolve(ctx.root, ctx.out, 'bench', path);
   if (!existsSync(file)) throw new Error(`${file} is not built (make bench-tools)`);
   return file;
 }

@@ -46,7 +46,7 @@ export function uncorrected(pairs, interval) {
   for (const [latency] of [...pairs].reverse()) {
     const seen = counts.get(latency);
     if (latency < 2 * interval || seen <= 0) continue;
-    for (let made = latency - interval; made > interval; made -= interval) counts.set(made, counts.get(made) - seen);
+    for (let made = latency - interval; made > interval; made -= interval) counts.set(made, (counts.get(made) ?? 0) - seen);
   }
   return [...counts].filter(([, count]) => count > 0).sort((a, b) => a[0] - b[0]);
 }
