@@ -117,6 +117,33 @@ static void park(struct ax_request *r)
     r->parked = r->conn->parked = true;
 }
 
+/* A request that came later is still in the list. */
+static bool overtaken(const struct ax_conn *c)
+{
+    bool parked = false;
+
+    for (const struct ax_request *r = c->turn; r; r = r->next) {
+        parked = parked || r->parked;
+        if (parked && !r->parked && r->state == AX_REQ_QUEUED)
+            return true;
+    }
+    return false;
+}
+
+static void withdraw(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < w->nready; i++) {
+        if (w->ready[i]->conn == c)
+            w->ready[i]->parked = true;
+        else
+            w->ready[kept++] = w->ready[i];
+    }
+    w->nready = kept;
+}
+
 void ax_worker_unpark(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
@@ -124,6 +151,8 @@ void ax_worker_unpark(struct ax_conn *c)
     if (backed_up(c))
         return;
     c->parked = false;
+    if (overtaken(c))
+        withdraw(c);
     for (struct ax_request *r = c->turn; r; r = r->next) {
         if (!r->parked)
             continue;
@@ -132,6 +161,7 @@ void ax_worker_unpark(struct ax_conn *c)
             return;
         }
         r->parked = false;
+        w->piled = true;
         w->ready[w->nready++] = r;
     }
 }
@@ -219,7 +249,9 @@ static bool run_batch(struct ax_worker *w)
     w->nready -= done;
     if (w->nready)
         memmove(w->ready, w->ready + done, w->nready * sizeof *w->ready);
-    return done < n || w->now.us >= w->slice_end.us;
+    bool over = done < n || w->now.us >= w->slice_end.us;
+    w->left = over && w->nready;
+    return over;
 }
 
 static void stay_awake(uv_idle_t *h)
@@ -237,9 +269,17 @@ static void keep_awake(struct ax_worker *w)
         uv_idle_stop(&w->idle);
 }
 
+/* More than this batch takes, or what the last one left: it must matter who came with how many. */
+static void in_turns(struct ax_worker *w)
+{
+    if (AX_UNLIKELY(w->piled) && (w->left || w->nready > (unsigned)w->set->batch))
+        ax_worker_take_turns(w);
+}
+
 static void run_ready(struct ax_worker *w)
 {
     if (w->nready && !w->dying && !w->running) {
+        in_turns(w);
         w->slice_end.us = ax_mono_now().us + w->set->slice_us;
         while (w->nready && !run_batch(w))
             ;
@@ -254,6 +294,7 @@ void ax_worker_run_full(struct ax_worker *w)
 {
     if (AX_LIKELY(w->nready < (unsigned)w->set->batch) || w->slice_used || w->dying || w->running)
         return;
+    in_turns(w);
     w->slice_end.us = ax_worker_now(w).us + w->set->slice_us;
     w->slice_used = run_batch(w);
     ax_worker_flush(w);
@@ -273,6 +314,10 @@ bool ax_worker_grow_ready(struct ax_worker *w)
     if (!v)
         return false;
     w->ready = v;
+    v = ax_realloc(w->ready_spare, cap * sizeof *v);
+    if (!v)
+        return false;
+    w->ready_spare = v;
     w->ready_cap = cap;
     return true;
 }
@@ -287,7 +332,10 @@ void ax_worker_queue(struct ax_request *r)
         return;
     }
     w->ready[w->nready++] = r;
+    if (AX_UNLIKELY(r != r->conn->turn))
+        w->piled = true;
 }
+
 /* ---- the turn */
 
 void ax_worker_on_prepare(uv_prepare_t *h)

@@ -64,10 +64,11 @@ struct ax_conn {
     struct ax_request *turn;         /* first of them without an answer */
     struct ax_request *reading; /* whose body is read; NULL in BODY = it was answered, the rest is dropped */
     unsigned nrequests;
-    size_t held;     /* bytes of responses given before their turn */
-    size_t reserved; /* bytes set aside for the answers of its entered requests, see batch.c */
-    int in_kernel;   /* bytes the kernel had still to send at the last look */
-    uint8_t stuck;   /* looks without progress */
+    unsigned lined_up; /* of ax_worker_take_turns, 0 outside of it */
+    size_t held;       /* bytes of responses given before their turn */
+    size_t reserved;   /* bytes set aside for the answers of its entered requests, see batch.c */
+    int in_kernel;     /* bytes the kernel had still to send at the last look */
+    uint8_t stuck;     /* looks without progress */
     struct ax_scanner scan;
     struct ax_body_reader body;
     uint64_t body_got; /* of the body being read */
@@ -132,8 +133,11 @@ struct ax_worker {
     unsigned inflight;       /* whole requests without an answer */
     unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
 
-    struct ax_request **ready; /* whole requests for the dispatcher, in order */
+    struct ax_request **ready;       /* whole requests for the dispatcher, in order */
+    struct ax_request **ready_spare; /* [ready_cap], for ax_worker_take_turns */
     unsigned nready, ready_cap;
+    bool piled;               /* a connection may have more than one of them */
+    bool left;                /* the last turn ended with some of them left */
     uint32_t *largest_answer; /* [routes + 1]: bytes, as far as this worker has seen; 0 = none yet */
     struct ax_handle *handed; /* [set->batch]: what the running call was given */
 
@@ -220,6 +224,10 @@ void ax_worker_arm(struct ax_worker *w, const struct ax_deadline_queue *q); /* q
 void ax_worker_arm_at(struct ax_worker *w, int64_t at_us); /* wakes the loop then, at the latest */
 void ax_worker_touch(struct ax_worker *w);                 /* `now` is of this turn */
 const char *ax_worker_date(struct ax_worker *w);
+
+/* ---- fair.c */
+/* Connections take turns: the first waiting request of each, then the second of each, and so on. */
+void ax_worker_take_turns(struct ax_worker *w);
 
 /* ---- stock.c */
 void ax_worker_count_pools(struct ax_worker *w); /* once a turn */

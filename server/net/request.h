@@ -47,6 +47,7 @@ struct ax_request {
     bool inflight_taken;     /* counted against limits.inflight of the engine */
     bool close;              /* the connection ends after this response */
     uint16_t status;         /* of the response; 0 until answered */
+    uint16_t round;          /* of ax_worker_take_turns */
     uint32_t route;          /* 0 = none */
     uint32_t nparams;
     uint32_t reserved;                 /* bytes of its connection's `reserved` set aside for its answer */

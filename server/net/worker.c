@@ -58,6 +58,7 @@ static int init_pools(struct ax_worker *w, struct ax_err *reterr)
     if (w->handed && w->largest_answer && ax_worker_grow_ready(w))
         return 0;
     rc = ax_fail(reterr, AX_E_NOMEM, "no memory for a batch");
+    ax_free(w->ready);
     ax_free(w->largest_answer);
     ax_free(w->handed);
     ax_body_store_fini(&w->bodies);
@@ -73,6 +74,7 @@ fail_slots:
 static void fini_pools(struct ax_worker *w)
 {
     ax_free(w->ready);
+    ax_free(w->ready_spare);
     ax_free(w->largest_answer);
     ax_free(w->handed);
     ax_body_store_fini(&w->bodies);

@@ -47,10 +47,11 @@ struct server {
     struct ax_wstat *stat;
     int listen_fd;
     unsigned port, id;
-    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE, CMD_LAME_DUCK, CMD_FAIL, CMD_ANSWER } cmd;
+    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE, CMD_LAME_DUCK, CMD_FAIL, CMD_ANSWER, CMD_HOLD } cmd;
     unsigned fail_at; /* for CMD_FAIL: which allocation of the loop thread from now on; 0 = none */
     unsigned acks;    /* commands that were carried out; relaxed atomic */
     bool drained;
+    bool go_on;           /* relaxed atomic: ends CMD_HOLD, in which the loop does nothing */
     pthread_mutex_t lock; /* guards the next ones */
     unsigned gone_client, gone_timeout, batches, largest_batch, entered;
     struct {
@@ -200,6 +201,12 @@ static inline void on_command(uv_async_t *h)
         ax_worker_lame_duck(s->worker);
     if (cmd == CMD_ANSWER)
         on_later(&s->timer); /* what waits is answered now */
+    if (cmd == CMD_HOLD) {
+        __atomic_fetch_add(&s->acks, 1, __ATOMIC_RELEASE);
+        while (!__atomic_exchange_n(&s->go_on, false, __ATOMIC_ACQUIRE))
+            sched_yield();
+        return;
+    }
     if (cmd == CMD_FAIL)
         ax_fail_alloc_at(s->fail_at);
     __atomic_fetch_add(&s->acks, 1, __ATOMIC_RELEASE);
@@ -288,6 +295,7 @@ static inline void server_site(struct server *s)
     add_route(s, AX_GET, "/silent", "never", (struct ax_route){.timeout_us = -1});
     add_route(s, AX_GET, "/nocontent", "nocontent", (struct ax_route){0});
     add_route(s, AX_GET, "/notmodified", "notmodified", (struct ax_route){0});
+    add_route(s, AX_GET, "/custom/:n", "custom", (struct ax_route){0});
     add_route(s, AX_GET, "/custom", "custom", (struct ax_route){0});
     add_route(s, AX_GET, "/remote", "remote", (struct ax_route){0});
     add_route(s, AX_ANY, "/any", "hello", (struct ax_route){0});
@@ -360,6 +368,12 @@ static inline void server_command(struct server *s, int cmd)
     uv_async_send(&s->command);
     while (__atomic_load_n(&s->acks, __ATOMIC_ACQUIRE) == before)
         sched_yield();
+}
+
+/* After server_command(s, CMD_HOLD): all that was sent meanwhile is read in one turn. */
+static inline void server_go_on(struct server *s)
+{
+    __atomic_store_n(&s->go_on, true, __ATOMIC_RELEASE);
 }
 
 /* The loop has ended: what it counted may be read, then server_free. */
