@@ -56,7 +56,7 @@ $(error ALLOCATOR=$(ALLOCATOR) does not go with BUILD=$(BUILD): the sanitizer br
 endif
 endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo clean uninstall flags,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags,$(or $(MAKECMDGOALS),all))
 
 # ---- flags by build kind
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wcast-qual \
@@ -89,7 +89,7 @@ LDFLAGS  += $(filter -fsanitize% --coverage,$(KIND_$(BUILD))) $(if $(SHIPS),-Wl$
 
 # ---- what the two products alone are compiled with, in objects of their own: tests and benchmarks link the plain ones
 # of libactix.a, and need neither link-time optimization nor a profile.
-CLANG := $(if $(COMPILES),$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
+CLANG := $(if $(COMPILES)$(filter verify,$(MAKECMDGOALS)),$(findstring clang,$(shell $(CC) --version 2>/dev/null)))
 # clang's intermediate code is for its own linker; GNU ld reads it only with a plugin that may not be there.
 CLANG_LTO := -flto -fuse-ld=lld
 LTO_WORKS  = $(shell echo 'int main(void){return 0;}' | $(CC) $(CLANG_LTO) -x c - -o /dev/null 2>/dev/null && echo on)
@@ -97,11 +97,12 @@ ifeq ($(LTO),auto)
 override LTO := $(if $(CLANG),$(or $(LTO_WORKS),off),on)
 endif
 LTO_FLAGS := $(if $(filter on,$(LTO)),$(if $(CLANG),$(CLANG_LTO),-flto=auto))
-# The profile of `make pgo`: gcc's lies beside each object, clang's in one file.
+# The profile of `make pgo`: gcc's lies beside each object, clang's in one file.  What it lacks is no error: every
+# other kind has the same warnings as errors.
 PROFILE   := $(O)-gen
 PROFDATA  := $(PROFILE)/all.profdata
 PGO_pgo-gen := $(if $(CLANG),-fprofile-instr-generate,-fprofile-generate -fprofile-update=prefer-atomic)
-PGO_pgo     := $(if $(CLANG),-fprofile-instr-use=$(PROFDATA) -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled,-fprofile-use -Wno-missing-profile -Wno-error=coverage-mismatch)
+PGO_pgo     := $(if $(CLANG),-fprofile-instr-use=$(PROFDATA) -Wno-profile-instr-out-of-date -Wno-profile-instr-unprofiled,-fprofile-use -fprofile-partial-training -fprofile-correction -Wno-missing-profile -Wno-error)
 PGO_FLAGS   := $(PGO_$(BUILD))
 PRODUCT_CFLAGS  := $(if $(CLANG),$(filter-out -fuse-ld=%,$(LTO_FLAGS)),$(LTO_FLAGS)) $(PGO_FLAGS)
 # gcc optimizes while it links: it needs the flags again.
@@ -195,7 +196,7 @@ all: $(O)/bin/actix $(O)/lib/actix/addon/actix.node $(O)/.assets ## build everyt
 FACTS = -DAX_BUILD_KIND='"$(BUILD)"' -DAX_BUILD_OPT='"$(OPT)"' -DAX_BUILD_MARCH='"$(MARCH)"' \
         -DAX_BUILD_STRIP='"$(STRIP)"' -DAX_BUILD_POOL='"$(POOL)"' -DAX_BUILD_INTERN='"$(INTERN)"' \
         -DAX_BUILD_LTO='"$(if $(filter -flto%,$(1)),on,off)"' \
-        -DAX_BUILD_PGO='"$(if $(filter -fprofile%use%,$(1)),on,$(if $(filter -fprofile%,$(1)),training,off))"' \
+        -DAX_BUILD_PGO='"$(if $(filter -fprofile-use -fprofile-instr-use=%,$(1)),on,$(if $(filter -fprofile%,$(1)),training,off))"' \
         -DAX_BUILD_FLAGS='"$(strip $(filter-out -W% -M%,$(CFLAGS)) $(HARDEN) $(filter-out -W%,$(1)))"'
 
 # Other flags or another compiler: everything is compiled anew.
@@ -286,13 +287,15 @@ format: ## let clang-format write all C files
 PGO_TREE := $(if $(filter file,$(origin OUT)),build/pgo,$(OUT))
 pgo: ## build with the profile of a training run into build/pgo; then make BUILD=pgo install
 	@scripts/deps.sh build $(filter-out default,$(ALLOCATOR))
-	+@$(SUBMAKE) BUILD=pgo-gen OUT=$(PGO_TREE)-gen STRIP=off all
+	+@$(SUBMAKE) BUILD=pgo-gen OUT=$(PGO_TREE)-gen STRIP=off all $(PGO_TREE)-gen/bench/loader
 	@CC='$(CC)' scripts/pgo.sh $(PGO_TREE)-gen
 	+@$(SUBMAKE) BUILD=pgo OUT=$(PGO_TREE) all
 	@echo 'profile-guided build: $(PGO_TREE)/bin/actix'
 
-verify: all ## show what was built and fail if it is not what was asked for
-	@CC='$(CC)' scripts/verify.sh $(O) BUILD=$(BUILD) OPT=$(OPT) MARCH=$(MARCH) LTO=$(LTO) STRIP=$(STRIP) ALLOCATOR=$(ALLOCATOR)
+# What is there is not built anew: it would always be what was asked for.
+verify: ## show what was built and fail if it is not what BUILD, MARCH, LTO … ask for
+	+@[ -f $(O)/lib/actix/addon/actix.node ] || $(SUBMAKE) all
+	@scripts/verify.sh $(O) BUILD=$(BUILD) OPT=$(OPT) MARCH=$(MARCH) LTO=$(LTO) STRIP=$(STRIP) ALLOCATOR=$(ALLOCATOR)
 
 # ---- install: the same tree under $(DESTDIR)$(PREFIX)
 ROOT = $(DESTDIR)$(PREFIX)
