@@ -45,8 +45,8 @@ static void read_batch(struct ax_bridge *b, struct ax_reader *o, uint32_t batch_
     if (!v)
         return;
     if (napi_get_typedarray_info(b->env, v, &type, &n, &data, NULL, NULL) != napi_ok ||
-        type != napi_uint32_array || n < AX_BATCH_HEAD + (size_t)AX_BATCH_STEP * batch_max) {
-        ax_read_bad(o, "batch", "a Uint32Array of 8 + 3 * settings.batch words");
+        type != napi_int32_array || n < AX_BATCH_HEAD + (size_t)AX_BATCH_STEP * batch_max) {
+        ax_read_bad(o, "batch", "an Int32Array of 8 + 3 * settings.batch words");
         return;
     }
     b->batch = data;
@@ -124,15 +124,15 @@ static void renew_context(struct ax_bridge *b)
 
 static void fill(struct ax_bridge *b, struct ax_request *const *reqs, uint32_t n)
 {
-    uint32_t *w = b->batch + AX_BATCH_HEAD;
+    int32_t *w = b->batch + AX_BATCH_HEAD;
 
-    b->batch[AX_BATCH_N] = n;
+    b->batch[AX_BATCH_N] = (int32_t)n;
     b->batch[AX_BATCH_OVER] = 0;
     b->batch[AX_BATCH_AT] = 0;
     for (uint32_t i = 0; i < n; i++, w += AX_BATCH_STEP) {
-        w[0] = reqs[i]->index;
-        w[1] = reqs[i]->gen;
-        w[2] = reqs[i]->route;
+        w[0] = (int32_t)reqs[i]->index;
+        w[1] = (int32_t)reqs[i]->gen;
+        w[2] = (int32_t)reqs[i]->route;
     }
 }
 
@@ -158,7 +158,7 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
     if (AX_LIKELY(st == napi_ok))
         st = napi_get_value_uint32(b->env, v, &entered);
     if (AX_UNLIKELY(st != napi_ok))
-        entered = survives(b) ? b->batch[AX_BATCH_AT] + 1 : 0;
+        entered = survives(b) ? (uint32_t)b->batch[AX_BATCH_AT] + 1 : 0;
     napi_close_handle_scope(b->env, scope);
     if (AX_UNLIKELY(b->dying))
         return -1;
@@ -175,8 +175,8 @@ static void gone(void *ctx, struct ax_request *r, enum ax_gone why)
 
     if (b->dying || b->life == AX_BRIDGE_EMPTY || napi_open_handle_scope(b->env, &scope) != napi_ok)
         return;
-    AX_NAPI_TRY(napi_create_uint32(b->env, r->index, &argv[0]));
-    AX_NAPI_TRY(napi_create_uint32(b->env, r->gen, &argv[1]));
+    AX_NAPI_TRY(napi_create_int32(b->env, (int32_t)r->index, &argv[0]));
+    AX_NAPI_TRY(napi_create_int32(b->env, (int32_t)r->gen, &argv[1]));
     AX_NAPI_TRY(napi_create_uint32(b->env, why == AX_GONE_TIMEOUT ? 0 : 1, &argv[2]));
     if (!make_context(b->env, &context))
         goto fail;

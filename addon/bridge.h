@@ -21,6 +21,14 @@
             goto fail;                                                                                       \
     } while (0)
 
+/* Built with -DAX_NO_INTERN everything is a string that is made anew: what interning saves can be measured.
+ */
+#ifdef AX_NO_INTERN
+enum { AX_INTERN = 0 };
+#else
+enum { AX_INTERN = 1 };
+#endif
+
 enum { AX_BRIDGE_MAGIC = 0x41584252 };
 enum { AX_BATCH_HEAD = 8, AX_BATCH_STEP = 3 }; /* words, see native.d.ts workerNew */
 enum { AX_BATCH_N = 0, AX_BATCH_OVER = 1, AX_BATCH_AT = 2 };
@@ -42,7 +50,7 @@ struct ax_bridge {
     bool in_drain;              /* it has not returned yet */
     bool dying;                 /* JavaScript cannot be called any more */
     bool renew_context;         /* the batch's async context is to be made anew before the next batch */
-    uint32_t *batch;            /* BORROWED from the array that batch_ref keeps alive */
+    int32_t *batch;             /* BORROWED from the array that batch_ref keeps alive */
     uint32_t batch_max;         /* requests that fit */
     ax_mono slice_end;          /* of the batch that runs now */
     uint32_t batch_n;           /* requests handed over by the batch that runs now; 0 = no batch runs */
@@ -91,18 +99,21 @@ struct ax_call {
     size_t argc;          /* arguments really given */
     napi_value argv[6];   /* beyond argc: undefined */
 };
-/* Reads (slot, gen, ...); false with a TypeError pending when they are no integers. */
+/* Reads (slot, gen, ...); false with a TypeError pending when they are no integers.  Both travel as signed
+ * words: what fits those V8 keeps in the value itself, while a generation from 2^31 on would be an object. */
 static inline bool ax_call_begin(napi_env env, napi_callback_info info, size_t max, struct ax_call *c)
 {
-    uint32_t slot, gen;
+    int32_t slot, gen;
     void *data;
 
     c->argc = max;
     AX_NAPI_TRY(napi_get_cb_info(env, info, &c->argc, c->argv, NULL, &data));
     c->b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
-    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[0], &slot));
-    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[1], &gen));
-    c->r = AX_LIKELY(c->b->life == AX_BRIDGE_RUNNING) ? ax_request_get(c->b->worker, slot, gen) : NULL;
+    AX_NAPI_TRY(napi_get_value_int32(env, c->argv[0], &slot));
+    AX_NAPI_TRY(napi_get_value_int32(env, c->argv[1], &gen));
+    c->r = AX_LIKELY(c->b->life == AX_BRIDGE_RUNNING)
+               ? ax_request_get(c->b->worker, (uint32_t)slot, (uint32_t)gen)
+               : NULL;
     return true;
 fail:
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "slot and gen must be integers");

@@ -4,6 +4,7 @@ const { Request, gone, OPEN } = require('./request');
 const { respond, failed } = require('./respond');
 const { sweep } = require('./uploads');
 const isolate = require('./isolate');
+const eager = require('./eager');
 
 // Words of `batch`, see native.d.ts
 const COUNT = 0;
@@ -12,7 +13,14 @@ const ENTERED = 2;
 const FIRST = 8;
 const WORDS = 3;
 
-/** `routes[i]` is the record {id, handler, pattern, names, uploads} of route id i + 1.  Returns how many requests were
+/** What dispatch and a request know of a route: its id is the place in the table, from 1.  `sent` is its pattern as a
+ *  path is shown, in latin1. */
+function record({ method, pattern, handler, name, kind = 'handler' }, id, uploads) {
+  const sent = Buffer.from(pattern).toString('latin1');
+  return { id, method, pattern, sent, handler, name, names: undefined, uploads, kind };
+}
+
+/** `routes[i]` is the record of route id i + 1.  Returns how many requests were
  *  entered; the rest of the batch comes first in the next turn. */
 function makeDispatch(native, batch, routes) {
   sweepUploads(routes);
@@ -23,6 +31,7 @@ function makeDispatch(native, batch, routes) {
     const route = routes[batch[at + 2] - 1];
     const req = new Request(batch[at], batch[at + 1], route);
     try {
+      if (eager.enabled) eager.materialize(req);
       const value = isolate.enabled() ? isolate.run(route.handler, req) : route.handler(req);
       if (value !== undefined) respond(req, value);
     } catch (err) {
@@ -51,4 +60,4 @@ function sweepUploads(routes) {
   for (const dir of dirs) sweep(dir);
 }
 
-module.exports = { makeDispatch, gone };
+module.exports = { makeDispatch, record, gone };

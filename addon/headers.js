@@ -1,5 +1,7 @@
 'use strict';
 // Header fields: of a request as node:http shows them, of a response as checked and rendered lines.
+const native = require('./native');
+const { FIELDS } = require('./names');
 const { invalidChar, invalidArgument } = require('./errors');
 
 // Of these a second one is dropped, as node:http documents under message.headers; set-cookie is a list, cookies are
@@ -25,21 +27,45 @@ const FIRST_ONLY = new Set([
   'user-agent',
 ]);
 
-/** Flat [name, value ...] as received -> plain object with lower-case names. */
-function incoming(flat) {
+// Words of native.fields: how many fields, then of each: its number (0: none of the known names; + REPEATED: it was there
+// before), and where its name and its value begin and end in the text.
+const TABLE_FIELDS = 64;
+const TABLE_HEAD = 1;
+const TABLE_STEP = 5;
+const REPEATED = 64;
+const table = new Uint16Array(TABLE_HEAD + TABLE_STEP * TABLE_FIELDS);
+
+/** All fields of a request as node:http shows them; undefined = it is over. */
+function incoming(slot, gen) {
   const all = {};
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = flat[i].toLowerCase();
-    const value = flat[i + 1];
-    const before = Object.hasOwn(all, name) ? all[name] : undefined;
-    if (name === 'set-cookie') {
-      if (before === undefined) all[name] = [value];
-      else before.push(value);
-    } else if (before === undefined) own(all, name, value);
-    else if (name === 'cookie') all[name] = `${before}; ${value}`;
-    else if (!FIRST_ONLY.has(name)) own(all, name, `${before}, ${value}`);
+  for (let from = 0; ; from += TABLE_FIELDS) {
+    const text = native.fields(slot, gen, table, from);
+    if (text === undefined) return undefined;
+    addTable(all, text);
+    if (table[0] < TABLE_FIELDS) return all;
   }
-  return all;
+}
+
+/** The values are slices of the text: whoever keeps one keeps the head, which limits.header bounds. */
+function addTable(all, text) {
+  const end = TABLE_HEAD + TABLE_STEP * table[0];
+  for (let at = TABLE_HEAD; at < end; at += TABLE_STEP) {
+    const id = table[at];
+    const value = text.slice(table[at + 3], table[at + 4]);
+    if (id !== 0 && id < REPEATED) all[FIELDS[id]] = value;
+    else addField(all, id === 0 ? text.slice(table[at + 1], table[at + 2]).toLowerCase() : FIELDS[id - REPEATED], value);
+  }
+}
+
+/** One that may be there already; the name is in lower case. */
+function addField(all, name, value) {
+  const before = Object.hasOwn(all, name) ? all[name] : undefined;
+  if (name === 'set-cookie') {
+    if (before === undefined) all[name] = [value];
+    else before.push(value);
+  } else if (before === undefined) own(all, name, value);
+  else if (name === 'cookie') all[name] = `${before}; ${value}`;
+  else if (!FIRST_ONLY.has(name)) own(all, name, `${before}, ${value}`);
 }
 
 /** `object[name] = value` where the client chose the name: never reaches a setter of the prototype. */
@@ -143,4 +169,4 @@ function textOf(name, value) {
   return value;
 }
 
-module.exports = { incoming, cookies, own, ResponseHeaders };
+module.exports = { incoming, addField, cookies, own, ResponseHeaders };

@@ -1,6 +1,7 @@
 // actix.node as JavaScript sees it: internal.  One environment (worker thread, or the main thread of a plain
 // `node app.js`) has at most one worker.  A request is named by (slot, gen), two integers; a call with a stale pair
-// touches nothing and returns false, null or undefined as said.
+// touches nothing and returns false, null or undefined as said.  Both are signed 32-bit words, so that V8 keeps them in the
+// value itself.
 
 /** A native engine: address of a struct that outlives its workers; from engineNew on the main thread. */
 export type EngineHandle = bigint;
@@ -50,7 +51,7 @@ export function workerNew(o: {
    *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
    *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat);
    *  [8 + 3 i] slot, gen, route id (1-based, position in `routes` + 1) of request i. */
-  batch: Uint32Array;
+  batch: Int32Array;
   /** Called once per batch; calls the handlers of requests 0..n-1, returns how many were entered. Must not throw. */
   dispatch: () => number;
   /** A watched request is over before its answer. why: 0 = answered 504 by the server, 1 = the client has gone. */
@@ -74,6 +75,9 @@ export function workerStats(): Record<string, number>;
 /** content: 0 none, 1 text, 2 json, 3 bytes, 4 html. body: string (written as UTF-8), Uint8Array, or undefined.
  *  headers: rendered lines `name: value\r\n` in latin1, already checked, or undefined. */
 export function send(slot: number, gen: number, status: number, content: number, body?: string | Uint8Array, headers?: string): boolean;
+/** The same for a string without headers. word: status | content << 10 | length in UTF-16 units << 13; a length from 2^17 - 1 on
+ *  is measured. */
+export function sendString(slot: number, gen: number, word: number, body: string): void;
 /** The server's own error answer (JSON); cause: what the request's record says instead of the message. */
 export function fail(slot: number, gen: number, status: number, message: string, limit?: string, cause?: string): boolean;
 /** A handler failed after the response: counted as late_errors. */
@@ -86,11 +90,13 @@ export function watch(slot: number, gen: number): boolean;
 export function alive(slot: number, gen: number): boolean;
 
 // ---- reading. undefined = stale.
-export function method(slot: number, gen: number): string | undefined;
-/** As received, without the query. */
-export function path(slot: number, gen: number): string | undefined;
-/** As received. */
-export function uri(slot: number, gen: number): string | undefined;
+/** A number is a place in methodNames(). */
+export function method(slot: number, gen: number): number | string | undefined;
+export function methodNames(): string[];
+/** As received, without the query; 1 = exactly the pattern of its route. */
+export function path(slot: number, gen: number): 1 | string | undefined;
+/** As received; 1 likewise. */
+export function uri(slot: number, gen: number): 1 | string | undefined;
 /** Without '?'; '' when there is none. */
 export function query(slot: number, gen: number): string | undefined;
 /** Parsed query, or of a body of type application/x-www-form-urlencoded: flat [name, value, name, value ...], decoded
@@ -99,8 +105,14 @@ export function queryPairs(slot: number, gen: number): string[] | undefined;
 export function formPairs(slot: number, gen: number): string[] | undefined;
 /** First field of that name in any case; null = none. Names and values are latin1. */
 export function header(slot: number, gen: number, name: string): string | null | undefined;
-/** Flat, as received: [name, value, name, value ...]. */
-export function headers(slot: number, gen: number): string[] | undefined;
+/** The same for the name of that number. */
+export function headerAt(slot: number, gen: number, id: number): string | null | undefined;
+/** Well-known names in lower case by their numbers; 0 is none (''). */
+export function fieldNames(): string[];
+/** Returns the head as received, in latin1, and says in `table` where its fields are, from number `from` on and as many as
+ *  there is room for: [0] how many; then five words of each: number of the name (0 = not well-known; + 64 = it was there
+ *  before), start and end of the name, start and end of the value. */
+export function fields(slot: number, gen: number, table: Uint16Array, from: number): string | undefined;
 /** Decoded values in the order of the pattern's names. */
 export function params(slot: number, gen: number): string[] | undefined;
 /** One of them, by its place in the pattern; cheaper than all. */

@@ -3,6 +3,7 @@
  * napi_value). */
 #include "base/alloc.h"
 #include "bridge.h"
+#include "http/method.h"
 #include "http/path.h"
 
 static napi_value latin1(napi_env env, struct ax_str s)
@@ -19,24 +20,44 @@ static napi_value utf8(napi_env env, struct ax_str s)
     return napi_create_string_utf8(env, s.p ? s.p : "", s.n, &ret) == napi_ok ? ret : NULL;
 }
 
-static napi_value null(napi_env env)
-{
-    napi_value ret;
-
-    return napi_get_null(env, &ret) == napi_ok ? ret : NULL;
-}
-
 /* ---- head */
 
-/* Making a short string costs less than taking a kept one out of an array (45 against 120 ns), and Node-API
- * has no other way to keep strings. */
+/* A small number names the method: JavaScript has the strings, made once (methodNames). */
 napi_value ax_js_method(napi_env env, napi_callback_info info)
 {
     struct ax_call c;
+    napi_value ret;
 
     if (!ax_call_begin(env, info, 2, &c) || !c.r)
         return NULL;
+    if (AX_LIKELY(AX_INTERN && c.r->head.method < AX_METHODS))
+        return napi_create_uint32(env, c.r->head.method, &ret) == napi_ok ? ret : NULL;
     return latin1(env, ax_head_str(&c.r->head, c.r->head.method_name));
+}
+
+napi_value ax_js_methodNames(napi_env env, napi_callback_info info)
+{
+    napi_value list, v;
+
+    (void)info;
+    AX_NAPI_TRY(napi_create_array_with_length(env, AX_METHODS, &list));
+    for (uint32_t i = 0; i < AX_METHODS; i++) {
+        AX_NAPI_TRY(napi_create_string_latin1(env, ax_method_name((enum ax_method)i), NAPI_AUTO_LENGTH, &v));
+        AX_NAPI_TRY(napi_set_element(env, list, i, v));
+    }
+    return list;
+fail:
+    return NULL;
+}
+
+/* The pattern of its route, where that is what was sent (most are), is a string that JavaScript has: 1. */
+static napi_value path_or_pattern(napi_env env, const struct ax_request *r, struct ax_str s)
+{
+    napi_value ret;
+
+    if (AX_INTERN && r->nparams == 0 && r->site_route && ax_str_eq(s, r->site_route->pattern))
+        return napi_create_uint32(env, 1, &ret) == napi_ok ? ret : NULL;
+    return latin1(env, s);
 }
 
 napi_value ax_js_path(napi_env env, napi_callback_info info)
@@ -45,7 +66,7 @@ napi_value ax_js_path(napi_env env, napi_callback_info info)
 
     if (!ax_call_begin(env, info, 2, &c) || !c.r)
         return NULL;
-    return latin1(env, ax_head_str(&c.r->head, c.r->head.path));
+    return path_or_pattern(env, c.r, ax_head_str(&c.r->head, c.r->head.path));
 }
 
 napi_value ax_js_uri(napi_env env, napi_callback_info info)
@@ -54,7 +75,7 @@ napi_value ax_js_uri(napi_env env, napi_callback_info info)
 
     if (!ax_call_begin(env, info, 2, &c) || !c.r)
         return NULL;
-    return latin1(env, ax_head_str(&c.r->head, c.r->head.target));
+    return path_or_pattern(env, c.r, ax_head_str(&c.r->head, c.r->head.target));
 }
 
 napi_value ax_js_query(napi_env env, napi_callback_info info)
@@ -64,45 +85,6 @@ napi_value ax_js_query(napi_env env, napi_callback_info info)
     if (!ax_call_begin(env, info, 2, &c) || !c.r)
         return NULL;
     return latin1(env, c.r->head.has_query ? ax_head_str(&c.r->head, c.r->head.query) : AX_STR(""));
-}
-
-napi_value ax_js_header(napi_env env, napi_callback_info info)
-{
-    struct ax_call c;
-    char name[256];
-    size_t n;
-
-    if (!ax_call_begin(env, info, 3, &c))
-        return NULL;
-    if (napi_get_value_string_utf8(env, c.argv[2], name, sizeof name, &n) != napi_ok) {
-        napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "the name of a header must be a string");
-        return NULL;
-    }
-    if (!c.r)
-        return NULL;
-    struct ax_str v = ax_head_field(&c.r->head, (struct ax_str){name, n});
-    return v.p && n < sizeof name - 1 ? latin1(env, v) : null(env);
-}
-
-napi_value ax_js_headers(napi_env env, napi_callback_info info)
-{
-    struct ax_call c;
-    napi_value list, v;
-
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
-        return NULL;
-    const struct ax_head *h = &c.r->head;
-    AX_NAPI_TRY(napi_create_array_with_length(env, 2u * h->nfields, &list));
-    for (uint32_t i = 0; i < h->nfields; i++) {
-        struct ax_str name = ax_head_str(h, h->fields[i].name), value = ax_head_str(h, h->fields[i].value);
-        AX_NAPI_TRY(napi_create_string_latin1(env, name.p, name.n, &v));
-        AX_NAPI_TRY(napi_set_element(env, list, 2 * i, v));
-        AX_NAPI_TRY(napi_create_string_latin1(env, value.p, value.n, &v));
-        AX_NAPI_TRY(napi_set_element(env, list, 2 * i + 1, v));
-    }
-    return list;
-fail:
-    return NULL;
 }
 
 /* ---- parameters of the route */

@@ -4,7 +4,9 @@
 // stale pair touches nothing.
 const native = require('./native');
 const errors = require('./errors');
+const { METHODS, fieldKey, fieldName } = require('./names');
 const { incoming, cookies, own, ResponseHeaders } = require('./headers');
+const query = require('./query');
 const forms = require('./forms');
 const { background } = require('./background');
 
@@ -19,6 +21,9 @@ const BYTES = 3;
 const OPEN = 0;
 const ANSWERED = 1;
 const REFUSED = 2;
+
+/** From this length on native.sendString measures the text itself. */
+const LENGTH_MAX = (1 << 17) - 1;
 
 const DONE = Promise.resolve();
 
@@ -36,7 +41,7 @@ class Memo {
     this.pathParams = undefined;
     this.params = undefined;
     this.headers = undefined;
-    this.read = undefined; // flat [lower-case name, value ...] of single headers
+    this.read = undefined; // single headers: a chain of Read
     this.cookies = undefined;
     this.bodySize = undefined;
     this.bodyString = undefined;
@@ -48,6 +53,15 @@ class Memo {
     this.ip = undefined;
     this.abort = undefined; // AbortController behind `signal`
     this.temporary = undefined; // paths to delete when the response is sent
+  }
+}
+
+/** A header that was asked for by itself, and those before it. */
+class Read {
+  constructor(key, value, next) {
+    this.key = key; // of fieldKey
+    this.value = value;
+    this.next = next;
   }
 }
 
@@ -69,12 +83,12 @@ class Request {
 
   get method() {
     const memo = this._memo ?? remember(this);
-    return (memo.method ??= live(native.method(this._slot, this._gen), 'the method'));
+    return (memo.method ??= methodOf(live(native.method(this._slot, this._gen), 'the method')));
   }
 
   get path() {
     const memo = this._memo ?? remember(this);
-    return (memo.path ??= live(native.path(this._slot, this._gen), 'the path'));
+    return (memo.path ??= sentOf(live(native.path(this._slot, this._gen), 'the path'), this._route));
   }
 
   getMethod() {
@@ -87,7 +101,7 @@ class Request {
 
   getUri() {
     const memo = this._memo ?? remember(this);
-    return (memo.uri ??= live(native.uri(this._slot, this._gen), 'the URI'));
+    return (memo.uri ??= sentOf(live(native.uri(this._slot, this._gen), 'the URI'), this._route));
   }
 
   getQueryString() {
@@ -97,12 +111,12 @@ class Request {
 
   getQueryParams() {
     const memo = this._memo ?? remember(this);
-    return (memo.queryParams ??= lastOfEach(live(native.queryPairs(this._slot, this._gen), 'the query')));
+    return (memo.queryParams ??= query.lastOfEach(this.getQueryString(), this._slot, this._gen));
   }
 
   get query() {
     const memo = this._memo ?? remember(this);
-    return (memo.query ??= collect(live(native.queryPairs(this._slot, this._gen), 'the query')));
+    return (memo.query ??= query.listOfEach(this.getQueryString(), this._slot, this._gen));
   }
 
   getPathParam(name) {
@@ -129,12 +143,13 @@ class Request {
   }
 
   getHeader(name) {
-    const lower = String(name).toLowerCase();
+    const key = fieldKey(name);
     const memo = this._memo ?? remember(this);
-    const value = native.header(this._slot, this._gen, lower);
-    if (value === undefined) return headerReadBefore(memo, lower);
-    if (memo.read === undefined) memo.read = [lower, value];
-    else if (findName(memo.read, lower) < 0) memo.read.push(lower, value);
+    for (let read = memo.read; read !== undefined; read = read.next) if (read.key === key) return read.value;
+    const value =
+      typeof key === 'number' ? native.headerAt(this._slot, this._gen, key) : native.header(this._slot, this._gen, key);
+    if (value === undefined) return headerOfAll(memo, fieldName(key));
+    memo.read = new Read(key, value, memo.read);
     return value;
   }
 
@@ -144,7 +159,7 @@ class Request {
 
   get headers() {
     const memo = this._memo ?? remember(this);
-    return (memo.headers ??= incoming(live(native.headers(this._slot, this._gen), 'the headers')));
+    return (memo.headers ??= live(incoming(this._slot, this._gen), 'the headers'));
   }
 
   get cookies() {
@@ -329,11 +344,15 @@ for (const name of ['sendText', 'sendJson', 'sendObject', 'sendEmpty', 'sendErro
 function answer(req, status, content, body) {
   if (req._sent !== OPEN) return answerAgain(req);
   const headers = req._headers;
-  if (headers === null) native.send(req._slot, req._gen, status, content, body);
+  if (headers === null && typeof body === 'string') native.sendString(req._slot, req._gen, word(status, content, body), body);
+  else if (headers === null) native.send(req._slot, req._gen, status, content, body);
   else native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
   req._sent = ANSWERED;
   if (req._memo !== null) end(req, req._memo);
 }
+
+/** What native.sendString wants in one number: status, kind of content and length. */
+const word = (status, content, body) => status | (content << 10) | (Math.min(body.length, LENGTH_MAX) << 13);
 
 function answerAgain(req) {
   if (req._sent === ANSWERED) throw errors.responseSent();
@@ -370,7 +389,7 @@ function gone(slot, gen, why) {
 }
 
 /** A generation that the slot reaches only after two thousand million further requests. */
-const stale = (gen) => (gen ^ 0x80000000) >>> 0;
+const stale = (gen) => gen ^ 0x80000000; // signed, as all generations are
 
 const timedOut = () => new DOMException('the handler did not answer within its timeout', 'TimeoutError');
 
@@ -400,8 +419,8 @@ function keepUntilSent(req, memo) {
 function shown(req) {
   const { _memo: memo, _slot: slot, _gen: gen } = req;
   return {
-    method: memo?.method ?? native.method(slot, gen),
-    uri: memo?.uri ?? native.uri(slot, gen),
+    method: memo?.method ?? methodOf(native.method(slot, gen)),
+    uri: memo?.uri ?? sentOf(native.uri(slot, gen), req._route),
     route: req._route.pattern,
     answered: req._sent !== OPEN,
   };
@@ -415,6 +434,12 @@ function live(value, what) {
   if (value === undefined) throw errors.requestEnded(what);
   return value;
 }
+
+/** Native code gives the number of a well-known method. */
+const methodOf = (method) => (typeof method === 'number' ? METHODS[method] : method);
+
+/** Native code gives a number where exactly the route's pattern was sent. */
+const sentOf = (text, route) => (typeof text === 'number' ? route.sent : text);
 
 function namesOf(route) {
   return (route.names ??= native.paramNames(route.id));
@@ -439,33 +464,10 @@ function named(target, names, values) {
   return target;
 }
 
-function lastOfEach(pairs) {
-  const all = {};
-  for (let i = 0; i < pairs.length; i += 2) own(all, pairs[i], pairs[i + 1]);
-  return all;
-}
-
-function collect(pairs) {
-  const all = Object.create(null);
-  for (let i = 0; i < pairs.length; i += 2) {
-    const before = all[pairs[i]];
-    if (before === undefined) all[pairs[i]] = pairs[i + 1];
-    else if (typeof before === 'string') all[pairs[i]] = [before, pairs[i + 1]];
-    else before.push(pairs[i + 1]);
-  }
-  return all;
-}
-
-function findName(flat, name) {
-  for (let i = 0; i < flat.length; i += 2) if (flat[i] === name) return i;
-  return -1;
-}
-
-function headerReadBefore(memo, lower) {
-  const at = memo.read === undefined ? -1 : findName(memo.read, lower);
-  if (at >= 0) return memo.read[at + 1];
-  const all = live(memo.headers, `header ${lower}`);
-  const value = Object.hasOwn(all, lower) ? all[lower] : null;
+/** After the end: from all of them, where those were read before. */
+function headerOfAll(memo, name) {
+  const all = live(memo.headers, `header ${name}`);
+  const value = Object.hasOwn(all, name) ? all[name] : null;
   return Array.isArray(value) ? value[0] : value;
 }
 
@@ -486,4 +488,4 @@ function valueOf(form, key) {
   return Object.hasOwn(form, key) ? form[key] : null;
 }
 
-module.exports = { Request, answer, refuse, gone, OPEN, NONE, TEXT, JSON_TEXT, BYTES };
+module.exports = { Request, answer, refuse, gone, methodOf, sentOf, OPEN, NONE, TEXT, JSON_TEXT, BYTES };

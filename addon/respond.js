@@ -1,7 +1,7 @@
 'use strict';
 // What a handler returns or throws becomes the response: docs/handlers.md.
 const native = require('./native');
-const { answer, refuse, OPEN, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
+const { answer, refuse, methodOf, sentOf, OPEN, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
 const { ResponseHeaders } = require('./headers');
 const { notSupported } = require('./errors');
 
@@ -162,7 +162,7 @@ function refuseWith(req, err) {
 
 function refuseWithStack(req, status, message, err) {
   req._headers = null;
-  const path = status === 404 ? native.path(req._slot, req._gen) : undefined;
+  const path = status === 404 ? pathOf(req) : undefined;
   answer(req, status, JSON_TEXT, JSON.stringify({ error: message, path, stack: stackOf(err) }));
 }
 
@@ -206,13 +206,15 @@ function report(req, level, what, err) {
 /** Flat fields that tell which request it was; what is gone is left out. */
 function placeOf(req) {
   const fields = ['route', req._route.pattern];
-  const method = native.method(req._slot, req._gen);
-  const path = native.path(req._slot, req._gen);
+  const method = methodOf(native.method(req._slot, req._gen));
+  const path = pathOf(req);
   const id = native.requestId(req._slot, req._gen);
   if (method !== undefined) fields.push('method', method);
   if (path !== undefined) fields.push('path', path);
   if (id !== undefined) fields.push('id', id);
   return fields;
 }
+
+const pathOf = (req) => sentOf(native.path(req._slot, req._gen), req._route);
 
 module.exports = { respond, failed };

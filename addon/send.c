@@ -56,19 +56,77 @@ static int send_own_copy(struct ax_call *c, struct ax_reply *reply, napi_value v
     return ax_reply(c->r, reply);
 }
 
+/* -AX_E_TYPE when v is no string; nothing was sent then. */
 static int send_string(struct ax_call *c, struct ax_reply *reply, napi_value v, size_t units)
 {
-    size_t bytes = 3 * units, room, n = 0; /* a UTF-16 unit is at most three bytes of UTF-8 */
+    napi_env env = c->b->env;
+    size_t bytes = 3 * units, room, n; /* a UTF-16 unit is at most three bytes of UTF-8 */
 
-    if (AX_UNLIKELY(units > DIRECT_UNITS))
-        napi_get_value_string_utf8(c->b->env, v, NULL, 0, &bytes);
+    if (AX_UNLIKELY(units > DIRECT_UNITS) && napi_get_value_string_utf8(env, v, NULL, 0, &bytes) != napi_ok)
+        return -AX_E_TYPE;
     char *p = ax_reply_begin(c->r, reply, bytes + 1, &room); /* + 1: Node-API writes a NUL behind */
-    if (AX_UNLIKELY(!p)) {
-        napi_get_value_string_utf8(c->b->env, v, NULL, 0, &bytes);
-        return send_own_copy(c, reply, v, bytes);
+    if (AX_LIKELY(p))
+        return napi_get_value_string_utf8(env, v, p, bytes + 1, &n) == napi_ok ? ax_reply_end(c->r, n)
+                                                                               : -AX_E_TYPE;
+    if (napi_get_value_string_utf8(env, v, NULL, 0, &bytes) != napi_ok)
+        return -AX_E_TYPE;
+    return send_own_copy(c, reply, v, bytes);
+}
+
+/* What sendString packs into one word, so that it need not be read in three calls. */
+enum { STATUS_BITS = 10, CONTENT_BITS = 3, UNITS_MAX = (1 << 17) - 1 };
+
+static bool unpack(uint32_t word, struct ax_reply *reply, size_t *ret_units)
+{
+    unsigned content = word >> STATUS_BITS & ((1u << CONTENT_BITS) - 1);
+
+    reply->status = word & ((1u << STATUS_BITS) - 1);
+    reply->content = (enum ax_content)content;
+    *ret_units = word >> (STATUS_BITS + CONTENT_BITS);
+    return reply->status >= 200 && reply->status <= 999 && content <= AX_CONTENT_HTML;
+}
+
+/* The length is the caller's word: one that is too small cuts the body, none makes anything be written beyond
+ * the room.  From UNITS_MAX on it is measured here. */
+static int send_units(struct ax_call *c, struct ax_reply *reply, size_t units)
+{
+    napi_value v = c->argv[3];
+
+    if (AX_UNLIKELY(units >= UNITS_MAX) &&
+        napi_get_value_string_latin1(c->b->env, v, NULL, 0, &units) != napi_ok)
+        return -AX_E_TYPE;
+    return send_string(c, reply, v, units);
+}
+
+napi_value ax_js_sendString(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    struct ax_reply reply = {0};
+    int32_t word;
+    size_t units;
+
+    if (!ax_call_begin(env, info, 4, &c))
+        return NULL;
+    AX_NAPI_TRY(napi_get_value_int32(env, c.argv[2], &word));
+    if (AX_UNLIKELY(c.argc < 4 || !unpack((uint32_t)word, &reply, &units)))
+        goto fail;
+    if (AX_UNLIKELY(!c.r)) {
+        ax_send_late(c.b);
+        return NULL;
     }
-    napi_get_value_string_utf8(c->b->env, v, p, bytes + 1, &n);
-    return ax_reply_end(c->r, n);
+    int rc = send_units(&c, &reply, units);
+    if (AX_LIKELY(rc == 0))
+        check_slice(c.b, c.r);
+    else if (rc == -AX_E_STATE)
+        ax_send_late(c.b);
+    else if (rc == -AX_E_TYPE)
+        goto fail;
+    return NULL;
+fail:
+    napi_throw_type_error(
+        env, "ERR_INVALID_ARG_TYPE",
+        "sendString wants slot, gen, a word of length, content kind and status, and a string");
+    return NULL;
 }
 
 /* ---- bytes */

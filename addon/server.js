@@ -4,7 +4,7 @@
 const native = require('./native');
 const errors = require('./errors');
 const registry = require('./registry');
-const { makeDispatch, gone } = require('./dispatch');
+const { makeDispatch, record, gone } = require('./dispatch');
 const { respond, failed } = require('./respond');
 const { background } = require('./background');
 const { DEFAULTS } = require('./forms');
@@ -143,7 +143,7 @@ function keepIdle(core) {
 
 function newCore(settings, uploads, routes, key) {
   const records = routes.map((route, i) => record(route, i + 1, uploads));
-  const batch = new Uint32Array(8 + 3 * settings.batch);
+  const batch = new Int32Array(8 + 3 * settings.batch);
   const dispatch = makeDispatch(native, batch, records);
   const engine = native.engineNew(engineOptions(settings));
   try {
@@ -180,10 +180,6 @@ function engineOptions(settings) {
       accessFormat: 'text',
     },
   };
-}
-
-function record({ method, pattern, handler, name }, id, uploads) {
-  return { id, method, pattern, handler, name, names: undefined, uploads, kind: 'handler' };
 }
 
 function nativeRoute({ method, pattern, name }, settings) {

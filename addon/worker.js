@@ -19,7 +19,7 @@ const isolate = require('./isolate');
 isolate.install(native.renewContext);
 require('./resolve').install();
 const registry = require('./registry');
-const { makeDispatch, gone } = require('./dispatch');
+const { makeDispatch, record, gone } = require('./dispatch');
 const { background } = require('./background');
 const { load, placeOf } = require('./loader');
 const { lineOf, stackOf, routeOf } = require('./blame');
@@ -79,8 +79,8 @@ function starting(name, at) {
 
 /** The native worker; what is wrong with the routes as { at, message }. */
 function newWorker(routes) {
-  const batch = new Uint32Array(8 + 3 * plan.settings.batch);
-  const records = routes.map(record);
+  const batch = new Int32Array(8 + 3 * plan.settings.batch);
+  const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
   try {
     native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), batch, dispatch, gone });
@@ -94,11 +94,6 @@ function newWorker(routes) {
   }
   for (const r of records) r.names = native.paramNames(r.id);
   return undefined;
-}
-
-/** What dispatch and the request know of a route. */
-function record({ method, pattern, handler, name, uploads, kind }, i) {
-  return { id: i + 1, method, pattern, handler, name, names: undefined, uploads, kind };
 }
 
 function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max }) {

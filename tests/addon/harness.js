@@ -136,7 +136,7 @@ function engineOptions(more = {}) {
 /** A native worker that listens; handle(slot, gen, route) is called for each request. */
 function serve(native, routes, handle, more = {}) {
   const engine = native.engineNew(engineOptions());
-  const batch = new Uint32Array(8 + 3 * BATCH);
+  const batch = new Int32Array(8 + 3 * BATCH);
   const events = [];
   const dispatch = () => {
     const n = batch[0];

@@ -3,7 +3,14 @@ const test = require('node:test');
 const assert = require('node:assert');
 const path = require('node:path');
 const { addon } = require('./support');
-const { incoming, cookies, ResponseHeaders } = require(path.join(addon, 'headers.js'));
+const { addField, cookies, ResponseHeaders } = require(path.join(addon, 'headers.js'));
+
+/** Flat [name, value ...] -> what a handler sees. */
+function incoming(flat) {
+  const all = {};
+  for (let i = 0; i < flat.length; i += 2) addField(all, flat[i].toLowerCase(), flat[i + 1]);
+  return all;
+}
 
 test('request headers follow the rules of node:http', () => {
   const rows = [

@@ -1,0 +1,31 @@
+'use strict';
+// Strings that come with nearly every request, made once in each worker: native code gives their numbers.
+const native = require('./native');
+
+const METHODS = native.methodNames();
+/** By number; 0 is none. */
+const FIELDS = native.fieldNames();
+
+/** Spellings that handlers ask for are remembered, up to so many: nobody's input may fill the memory. */
+const SPELLINGS_MAX = 1024;
+const SPELLING_LENGTH_MAX = 64;
+
+/** Field name in any spelling -> its number, or the name in lower case where it has none. */
+const keys = new Map();
+for (let id = 1; id < FIELDS.length; id++) keys.set(FIELDS[id], id);
+
+function fieldKey(name) {
+  return keys.get(name) ?? learn(String(name));
+}
+
+function learn(name) {
+  const lower = name.toLowerCase();
+  const key = keys.get(lower) ?? lower;
+  if (keys.size < SPELLINGS_MAX && name.length <= SPELLING_LENGTH_MAX) keys.set(name, key);
+  return key;
+}
+
+/** What fieldKey has made of a name, for people. */
+const fieldName = (key) => (typeof key === 'number' ? FIELDS[key] : key);
+
+module.exports = { METHODS, FIELDS, fieldKey, fieldName };
