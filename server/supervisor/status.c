@@ -47,6 +47,9 @@ static json_t *worker(const struct ax_supervisor *s, unsigned id, const struct a
     put_int(o, "connections", c->connections, ok);
     put_int(o, "inflight", c->inflight, ok);
     put_int(o, "requests", c->requests, ok);
+    put_int(o, "batches", c->batches, ok);
+    put_int(o, "pool_high", c->pool_high, ok);
+    put_int(o, "pool_dry", c->pool_dry, ok);
     return o;
 }
 
@@ -61,6 +64,9 @@ static json_t *workers(const struct ax_supervisor *s, struct ax_counters *sum, b
         sum->connections += c.connections;
         sum->inflight += c.inflight;
         sum->requests += c.requests;
+        sum->batches += c.batches;
+        sum->pool_high = c.pool_high > sum->pool_high ? c.pool_high : sum->pool_high;
+        sum->pool_dry += c.pool_dry;
         if (json_array_append_new(a, worker(s, i, &c, ok)) < 0)
             *ok = false;
     }
@@ -104,6 +110,9 @@ char *ax_status_text(struct ax_supervisor *s)
     put_int(o, "connections", sum.connections, &ok);
     put_int(o, "inflight", sum.inflight, &ok);
     put_int(o, "requests", sum.requests, &ok);
+    put_int(o, "batches", sum.batches, &ok);
+    put_int(o, "pool_high", sum.pool_high, &ok);
+    put_int(o, "pool_dry", sum.pool_dry, &ok);
     put(o, "engine", engine(s, &memory, &ok), &ok);
     put_int(o, "memory", memory, &ok);
     put_int(o, "dropped", ax_writer_dropped(s->writer), &ok);
