@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [build] [test] [lint]: installs what is missing, by apt-get and npm, and says what it does.
+# deps.sh [build] [test] [lint] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
 # Each thing is asked for itself (a compiler, a library, a header), not for its Debian package, so that what came from
 # elsewhere counts too.  When nothing is missing this takes no time and needs no network.
 set -u
@@ -11,6 +11,7 @@ wants() { case "$groups" in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 has() { command -v "$1" > /dev/null 2>&1; }
 fail() { echo "deps: $*" >&2; exit 1; }
 add() { missing="$missing $*"; }
+header() { echo "#include <$1>" | "${CC:-gcc}" -E -x c - > /dev/null 2>&1; }
 library() { pkg-config --exists "$1" 2> /dev/null || add "$2"; } # pkg-config's name, Debian's package
 
 node_is_new_enough() {
@@ -44,6 +45,9 @@ find_missing() {
         [ -f /usr/include/cmocka.h ] || pkg-config --exists cmocka 2> /dev/null || add libcmocka-dev
         has npm || add npm
     fi
+    # An allocator only when it was asked for.
+    if wants jemalloc; then header jemalloc/jemalloc.h || add libjemalloc-dev; fi
+    if wants mimalloc; then header mimalloc.h || add libmimalloc-dev; fi
     if wants lint; then
         has clang-format || add clang-format
         has clang-tidy || add clang-tidy

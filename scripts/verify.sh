@@ -77,7 +77,7 @@ flags() {
     all=$(producers "$1")
     first=$(grep -m1 -E 'GNU C[0-9]|clang' <<< "$all")
     [ -n "$first" ] || { expect "$1" "flags in the debug information" some none; return; }
-    show flags "$first"
+    show flags "$(grep -oE '^GNU [^ ]+ [^ ]+|clang version [^ ]+| -(O[^ ]*|f[^ ]+|m[^ ]+|std=[^ ]+|g)' <<< "$first" | tr -d '\n')"
     while read -r line; do
         level=$(grep -oE '(^| )-O[0-9sg]*' <<< "$line" | tail -n 1 | tr -d ' ')
         expect "$1" OPT "$OPT" "${level:--O0}"
@@ -125,9 +125,8 @@ allocator_of_program() {
 
 # name=value lines of the facts that are compiled in, and what is mapped into the process that tells them.
 ask_addon='
-const { Worker, isMainThread, workerData } = require("node:worker_threads");
-const maps = require("node:fs").readFileSync("/proc/self/maps", "latin1");
 const facts = require(process.env.ADDON).build();
+const maps = require("node:fs").readFileSync("/proc/self/maps", "latin1");
 for (const [k, v] of Object.entries(facts)) if (!process.env.SHORT) console.log(`${k}=${v}`);
 console.log(`mapped=${["jemalloc", "mimalloc"].find((n) => maps.includes(`/lib${n}.so`)) ?? "default"}`);
 console.log(`serves=${facts.allocator}`);
