@@ -70,7 +70,7 @@ async function sideBySide(ctx, options, results) {
   results.peers = up.map(({ server, ...facts }) => facts);
   for (const name of options.cases) {
     const able = up.filter((peer) => peer.offers.includes(name) && peer.server.exit === undefined);
-    const runs = await interleave(ctx, able, name, options);
+    const runs = await interleave(ctx, able, name, { ...options, warmup: Math.min(1, options.seconds) });
     results.runs.push(...runs);
     results.summary.push(...summarizeAll(runs));
     console.log(`\n${CASES[name].title}\n${plainTable(DETAIL, detail(results, name))}`);

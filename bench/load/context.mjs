@@ -8,7 +8,11 @@ import { run, usage } from './process.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
-const said = (command) => run(command, { cwd: ROOT }).then((out) => out.trim(), () => '');
+const said = (command) =>
+  run(command, { cwd: ROOT }).then(
+    (out) => out.trim(),
+    () => '',
+  );
 
 /** Facts to judge figures by; what a machine does not tell is ''. */
 export async function machine(out, allowed) {

@@ -5,7 +5,17 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { run } from './process.mjs';
 
-const NPM = ['npm', 'install', '--ignore-scripts', '--no-package-lock', '--omit-lockfile-registry-resolved', '--no-audit', '--no-fund', '--omit=dev', '--loglevel=error'];
+const NPM = [
+  'npm',
+  'install',
+  '--ignore-scripts',
+  '--no-package-lock',
+  '--omit-lockfile-registry-resolved',
+  '--no-audit',
+  '--no-fund',
+  '--omit=dev',
+  '--loglevel=error',
+];
 const MARK = '.installed';
 const INSTALL_LIMIT = 900; // seconds
 
@@ -18,7 +28,10 @@ function fingerprint(dir) {
 }
 
 export async function installed(program) {
-  return run(['sh', '-c', 'command -v "$1"', 'sh', program]).then((out) => out.trim(), () => '');
+  return run(['sh', '-c', 'command -v "$1"', 'sh', program]).then(
+    (out) => out.trim(),
+    () => '',
+  );
 }
 
 /** Debian's packages; without root, sudo or apt-get it fails and says which are missing. */

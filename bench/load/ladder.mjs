@@ -7,13 +7,13 @@
 //   --out DIR (build/release) where the load generator is       --results FILE (bench/results/ladder)
 //   --docs FILE       a page whose marked place "ladder" is written anew
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { CASES, answers } from './cases.mjs';
 import { context } from './context.mjs';
 import { chosen, parseOptions } from './options.mjs';
 import { actix, overlay } from './peers.mjs';
 import { main, run, stop } from './process.mjs';
-import { fillIn, machineText } from './report.mjs';
+import { fillIn, machineText, made } from './report.mjs';
 import { interleave, summarizeAll } from './rounds.mjs';
 import { serve } from './server.mjs';
 import { figure, ratio } from './stats.mjs';
@@ -44,12 +44,53 @@ const single = { batch: 1, routes: 0 };
 
 /** expected: requests per second in the guide, on its machine. */
 export const RUNGS = [
-  { name: 'baseline', build: 'base', env: { ACTIX_EAGER: '1' }, ...single, workers: '1', expected: 1000, what: 'everything copied and materialized before the handler (`ACTIX_EAGER=1`), `server.batch: 1`, `cache.routes: 0`, built with `POOL=malloc INTERN=off OPT=-O1 LTO=off`, one worker' },
-  { name: 'zero-copy, lazy', build: 'base', ...single, workers: '1', expected: 2500, what: 'without `ACTIX_EAGER`: slices of the head, made into values when asked for' },
+  {
+    name: 'baseline',
+    build: 'base',
+    env: { ACTIX_EAGER: '1' },
+    ...single,
+    workers: '1',
+    expected: 1000,
+    what:
+      'everything copied and materialized before the handler (`ACTIX_EAGER=1`), `server.batch: 1`, `cache.routes: 0`, ' +
+      'built with `POOL=malloc INTERN=off OPT=-O1 LTO=off`, one worker',
+  },
+  {
+    name: 'zero-copy, lazy',
+    build: 'base',
+    ...single,
+    workers: '1',
+    expected: 2500,
+    what: 'without `ACTIX_EAGER`: slices of the head, made into values when asked for',
+  },
   { name: 'async, batches', build: 'base', batch: 256, routes: 0, workers: '1', expected: 6000, what: '`server.batch: 256`' },
-  { name: 'pools, interning', build: 'pools', batch: 256, routes: 0, workers: '1', expected: 10_000, what: 'built without `POOL=malloc INTERN=off`' },
-  { name: 'compiler, allocator', build: 'best', batch: 256, routes: 0, workers: '1', expected: 12_000, what: `the release build: \`-O3\`, LTO, allocator ${BUILDS.best.ALLOCATOR}` },
-  { name: 'workers, route cache', build: 'best', batch: 256, routes: 10_000, workers: 'auto', expected: 25_000, what: '`server.workers: auto`, `cache.routes: 10000`; the server may use every CPU, also the one of the load generator' },
+  {
+    name: 'pools, interning',
+    build: 'pools',
+    batch: 256,
+    routes: 0,
+    workers: '1',
+    expected: 10_000,
+    what: 'built without `POOL=malloc INTERN=off`',
+  },
+  {
+    name: 'compiler, allocator',
+    build: 'best',
+    batch: 256,
+    routes: 0,
+    workers: '1',
+    expected: 12_000,
+    what: `the release build: \`-O3\`, LTO, allocator ${BUILDS.best.ALLOCATOR}`,
+  },
+  {
+    name: 'workers, route cache',
+    build: 'best',
+    batch: 256,
+    routes: 10_000,
+    workers: 'auto',
+    expected: 25_000,
+    what: '`server.workers: auto`, `cache.routes: 10000`; the server may use every CPU, also the one of the load generator',
+  },
 ];
 
 /** Make's own variables must not reach the make that is started here. */
@@ -59,7 +100,12 @@ async function build(ctx) {
   for (const variables of Object.values(BUILDS)) {
     const words = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
     console.log(`bench: make ${words.join(' ')}`);
-    await run(['make', '--no-print-directory', `-j${ctx.all.length}`, ...words, 'all'], { cwd: ctx.root, cpus: ctx.all, env: CLEAN, limit: BUILD_LIMIT });
+    await run(['make', '--no-print-directory', `-j${ctx.all.length}`, ...words, 'all'], {
+      cwd: ctx.root,
+      cpus: ctx.all,
+      env: CLEAN,
+      limit: BUILD_LIMIT,
+    });
   }
 }
 
@@ -94,7 +140,7 @@ export function steps(results, name) {
       rung.name,
       figure(rung.expected),
       figure(rung.expected / RUNGS[0].expected, 1),
-      figure(here?.rps.median) + (here?.client_bound ? '*' : ''),
+      figure(here?.rps.median) + (here?.client_bound ? '†' : ''),
       figure(ratio(here?.rps.median, first?.rps.median), 2),
       figure(here?.cpu_us.median, 2),
       figure(ratio(here?.cpu_us.median, below?.cpu_us.median), 2),
@@ -105,11 +151,36 @@ export function steps(results, name) {
 
 const HEAD = ['stage', 'guide: requests/s', '×', 'requests/s', '×', 'CPU µs per request', 'to the stage before', 'p99 µs'];
 
+/** Stages down, cases across; each cell the median of a field, and its ratio to the baseline's. */
+function matrix(results, field, { digits, guide }) {
+  const names = results.options.cases;
+  const cell = (rung) => (name) => {
+    const [here, first] = [rung, RUNGS[0]].map((r) => of(results, r.name, name)?.[field].median);
+    const bound = field === 'rps' && of(results, rung.name, name)?.client_bound ? '†' : '';
+    return `${figure(here, digits)}${bound} (${figure(ratio(here, first), 2)})`;
+  };
+  const rows = RUNGS.map((rung) => [rung.name, ...(guide ? [figure(rung.expected)] : []), ...names.map(cell(rung))]);
+  return markdownTable(['', ...(guide ? ['the guide expects'] : []), ...names.map((name) => CASES[name].title)], rows);
+}
+
+/** What the docs show. */
 function section(results) {
-  const tables = results.options.cases.map((name) => `${CASES[name].title}:\n\n${markdownTable(HEAD, steps(results, name)).replace(/\*/g, '\\*')}`);
-  const stages = RUNGS.map((rung) => `- **${rung.name}**: ${rung.what}`).join('\n');
-  const bound = results.summary.some((s) => s.client_bound) ? ['\\* the load generator was out of CPU: the server can do more.'] : [];
-  return [machineText(results), stages, ...tables, ...bound].join('\n\n');
+  return [
+    machineText(results),
+    RUNGS.map((rung) => `- **${rung.name}**: ${rung.what}`).join('\n'),
+    'Requests per second (and to the baseline):',
+    matrix(results, 'rps', { digits: 0, guide: true }),
+    ...(results.summary.some((s) => s.client_bound) ? ['† the load generator was out of CPU: the server can do more.'] : []),
+    'CPU per request in microseconds (and to the baseline):',
+    matrix(results, 'cpu_us', { digits: 2, guide: false }),
+    ...results.problems.map((p) => `- ${p.replace(/\s+/g, ' ')}`),
+  ].join('\n\n');
+}
+
+/** One table for each case, with what each stage adds to the one before it. */
+function details(results) {
+  const one = (name) => `## ${CASES[name].title}\n\n${markdownTable(HEAD, steps(results, name))}`;
+  return results.options.cases.map(one).join('\n\n');
 }
 
 function svg(results) {
@@ -117,7 +188,7 @@ function svg(results) {
   const bar = (s) => ({ label: s.peer, kind: 'own', values: [s.cpu_us.median, s.rps.median] });
   return chart({
     title: 'The ladder: one stage after the other',
-    subtitle: `${m.cpu}, Node ${m.node}, ${o.connections} connections; ${m.date.slice(0, 10)}, revision ${m.revision}`,
+    subtitle: `${m.cpu}, Node ${m.node}, ${o.connections} connections; ${made(m)}`,
     panels: [
       { title: 'CPU per request, µs: less is better', format: (v) => figure(v, 2) },
       { title: 'requests per second: more is better', format: (v) => figure(v) },
@@ -132,7 +203,10 @@ function write(options, results) {
   mkdirSync(dirname(base), { recursive: true });
   writeFileSync(`${base}.json`, `${JSON.stringify(results, null, 1)}\n`);
   writeFileSync(`${base}.svg`, svg(results));
-  writeFileSync(`${base}.md`, `# The ladder\n\n${section(results)}\n`);
+  writeFileSync(
+    `${base}.md`,
+    `# The ladder\n\n${section(results)}\n\n![CPU per request and requests per second](${basename(base)}.svg)\n\n${details(results)}\n`,
+  );
   for (const name of options.cases) console.log(`\n${CASES[name].title}\n${plainTable(HEAD, steps(results, name))}`);
   console.log(`\nbench: ${base}.json, ${base}.md, ${base}.svg`);
   if (options.docs) writeFileSync(options.docs, fillIn(readFileSync(options.docs, 'utf8'), { ladder: section(results) }));

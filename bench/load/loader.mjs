@@ -11,7 +11,16 @@ export function argumentsOf(name, { port, seconds, connections, threads = 1, idl
   const headers = Object.entries(it.headers ?? {}).flatMap(([key, value]) => ['--header', `${key}: ${value}`]);
   const numbers = { port, seconds, connections, pipeline: it.pipeline ?? 1, threads, idle };
   const options = Object.entries(numbers).flatMap(([key, value]) => [`--${key}`, String(value)]);
-  return ['--path', it.path, '--method', it.method, ...headers, ...(it.body === undefined ? [] : ['--body', it.body]), ...options, '--json'];
+  return [
+    '--path',
+    it.path,
+    '--method',
+    it.method,
+    ...headers,
+    ...(it.body === undefined ? [] : ['--body', it.body]),
+    ...options,
+    '--json',
+  ];
 }
 
 /** Loads a server with a case; percentiles in microseconds. */

@@ -1,7 +1,11 @@
 // The command line: --name value, each with a default that tells its type.
 import { usage } from './process.mjs';
 
-const list = (text) => text.split(',').map((word) => word.trim()).filter(Boolean);
+const list = (text) =>
+  text
+    .split(',')
+    .map((word) => word.trim())
+    .filter(Boolean);
 
 function typed(name, text, fallback) {
   if (Array.isArray(fallback)) return list(text);
@@ -16,7 +20,12 @@ export function parseOptions(argv, defaults) {
   const options = { ...defaults };
   for (let i = 0; i < argv.length; i += 2) {
     const name = /^--([a-z-]+)$/.exec(argv[i])?.[1];
-    if (!name || !(name in defaults)) throw usage(`no such option: ${argv[i]} (there are ${Object.keys(defaults).map((n) => `--${n}`).join(' ')})`);
+    if (!name || !(name in defaults))
+      throw usage(
+        `no such option: ${argv[i]} (there are ${Object.keys(defaults)
+          .map((n) => `--${n}`)
+          .join(' ')})`,
+      );
     if (argv[i + 1] === undefined) throw usage(`--${name} wants a value`);
     if (argv[i + 1] !== '') options[name] = typed(name, argv[i + 1], defaults[name]);
   }

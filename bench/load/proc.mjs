@@ -19,9 +19,7 @@ function list(dir) {
 
 /** Each thread lists the processes that it forked. */
 function children(pid) {
-  return list(`/proc/${pid}/task`).flatMap((thread) =>
-    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
-  );
+  return list(`/proc/${pid}/task`).flatMap((thread) => read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number));
 }
 
 /** The process and all below it, itself first. */
@@ -45,7 +43,11 @@ function ticksOf(pid) {
 
 /** User and system time of a tree in seconds, to 10 ms for each process. */
 export function cpuSeconds(pid) {
-  return tree(pid).map(ticksOf).reduce((a, b) => a + b, 0) / TICKS;
+  return (
+    tree(pid)
+      .map(ticksOf)
+      .reduce((a, b) => a + b, 0) / TICKS
+  );
 }
 
 const kib = (text, key) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0);

@@ -73,7 +73,7 @@ export async function stop(it) {
   if (!it || !it.pid) return;
   const all = tree(it.pid);
   if (it.exit === undefined) signal([it.pid], 'SIGTERM', true);
-  for (const end = Date.now() + PATIENCE_MS; Date.now() < end && all.some(alive); ) await sleep(LOOK_MS);
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end && all.some(alive);) await sleep(LOOK_MS);
   signal(all.filter(alive), 'SIGKILL');
   running.delete(it);
 }
@@ -87,7 +87,11 @@ export async function cleanUp() {
 
 /** Runs a benchmark's main function; the exit code tells whether it worked, never how fast anything was. */
 export async function main(work) {
-  for (const [name, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]])
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ])
     process.on(name, () => cleanUp().finally(() => process.exit(code)));
   try {
     await work();

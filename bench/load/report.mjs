@@ -1,7 +1,7 @@
 // Results as Markdown sections, as a whole report, as a chart, and in the places that docs keep for them.
 import { CASES } from './cases.mjs';
 import { MEASURES } from './measures.mjs';
-import { figure, ratio, thousands } from './stats.mjs';
+import { counted, figure, ratio, thousands } from './stats.mjs';
 import { chart } from './svg.mjs';
 import { markdownTable } from './table.mjs';
 import { targetTable } from './targets.mjs';
@@ -24,7 +24,20 @@ const heading = (peer) => (peer.version ? `${peer.title} ${peer.version}` : peer
 const casesOf = ({ summary }) => Object.keys(CASES).filter((name) => summary.some((s) => s.case === name));
 const range = (s, digits = 0) => `${figure(s.min, digits)}–${figure(s.max, digits)}`;
 
-export const DETAIL = ['server', 'requests/s', 'min–max', '×', 'p50 µs', 'p99 µs', 'CPU µs', 'min–max', '×', 'alone MiB', 'PSS MiB', 'errors'];
+export const DETAIL = [
+  'server',
+  'requests/s',
+  'min–max',
+  '×',
+  'p50 µs',
+  'p99 µs',
+  'CPU µs',
+  'min–max',
+  '×',
+  'alone MiB',
+  'PSS MiB',
+  'errors',
+];
 
 /** The rows of one case, with everything that was found. */
 export function detail(results, name) {
@@ -34,7 +47,7 @@ export function detail(results, name) {
     if (!s) return [peer.title, peer.offers.includes(name) ? 'failed' : 'not offered', ...Array(DETAIL.length - 2).fill('')];
     return [
       peer.title,
-      figure(s.rps.median) + (s.client_bound ? '*' : ''),
+      figure(s.rps.median) + (s.client_bound ? '†' : ''),
       range(s.rps),
       figure(ratio(s.rps.median, base.rps.median), 2),
       figure(s.p50.median),
@@ -71,28 +84,39 @@ function memoryTable({ peers, summary }) {
   return markdownTable(['', 'by itself, MiB', 'PSS, MiB'], rows);
 }
 
+/** Day and revision. */
+export const made = (m) => `${m.date.slice(0, 10)}, revision ${m.revision}${m.changed ? ' with changes' : ''}`;
+
 export function machineText({ machine: m, options: o }) {
-  const pinned = m.server_cpus.length ? `server on CPU ${m.server_cpus}, load generator on CPU ${m.client_cpus}` : 'one CPU for the server and the load generator';
+  const pinned = m.server_cpus.length
+    ? `server on CPU ${m.server_cpus}, load generator on CPU ${m.client_cpus}`
+    : 'one CPU for the server and the load generator';
   const lines = [
-    `${m.cpu}, ${m.cpus} CPU${m.cpus > 1 ? 's' : ''}, ${m.kernel}, Node ${m.node}; ${m.date.slice(0, 10)}, revision ${m.revision}${m.changed ? ' with changes' : ''}.`,
-    `${pinned}; ${o.connections} connections; medians of ${o.rounds} interleaved round${o.rounds === 1 ? '' : 's'} of ${o.seconds} s.`,
+    `${m.cpu}, ${counted(m.cpus, 'CPU')}, ${m.kernel}, Node ${m.node}; ${made(m)}.`,
+    `${pinned}; ${o.connections} connections; medians of ${counted(o.rounds, 'interleaved round')} of ${o.seconds} s.`,
   ];
   return lines.join('  \n');
 }
 
 function leftOut({ left_out: missing, problems }) {
-  const lines = [...missing.map(({ name, why }) => `- left out: ${name}: ${why.replace(/\s+/g, ' ').slice(0, 300)}`), ...problems.map((p) => `- ${p.replace(/\s+/g, ' ').slice(0, 300)}`)];
+  const lines = [
+    ...missing.map(({ name, why }) => `- left out: ${name}: ${why.replace(/\s+/g, ' ').slice(0, 300)}`),
+    ...problems.map((p) => `- ${p.replace(/\s+/g, ' ').slice(0, 300)}`),
+  ];
   return lines.length ? lines.join('\n') : 'Nothing was left out.';
 }
 
-const BOUND = '\\* the load generator was out of CPU: the server can do more.';
+const BOUND = '† the load generator was out of CPU: the server can do more.';
 
 /** Name → Markdown, in the order of the report; docs have places with these names. */
 export function sections(results) {
   const all = { machine: machineText(results) };
   if (results.summary.length) {
     all.cpu = matrix(results, (s, base) => `${figure(s.cpu_us.median, 2)} (${figure(ratio(s.cpu_us.median, base.cpu_us.median), 2)})`);
-    const rps = matrix(results, (s) => `${thousands(s.rps.median)}${s.client_bound ? '\\*' : ''} · ${figure(s.p50.median)} · ${figure(s.p99.median)}`);
+    const rps = matrix(
+      results,
+      (s) => `${thousands(s.rps.median)}${s.client_bound ? '†' : ''} · ${figure(s.p50.median)} · ${figure(s.p99.median)}`,
+    );
     all.rps = results.summary.some((s) => s.client_bound) ? `${rps}\n\n${BOUND}` : rps;
     all.memory = memoryTable(results);
   }
@@ -113,17 +137,20 @@ const TITLES = {
 export function markdown(results, { svg }) {
   const { machine: facts, ...rest } = sections(results);
   const parts = Object.entries(rest).map(([name, text]) => `## ${TITLES[name] ?? MEASURES[name].title}\n\n${text}`);
-  const each = casesOf(results).map((name) => `### ${CASES[name].title}\n\n${markdownTable(DETAIL, detail(results, name)).replace(/\*/g, '\\*')}`);
-  const details = each.length ? [`## Each request\n\nRatios are to the yardstick, or to the first server without it.\n\n${each.join('\n\n')}`] : [];
+  const each = casesOf(results).map((name) => `### ${CASES[name].title}\n\n${markdownTable(DETAIL, detail(results, name))}`);
+  const details = each.length
+    ? [`## Each request\n\nRatios are to the yardstick, or to the first server without it.\n\n${each.join('\n\n')}`]
+    : [];
   const build = results.machine.build && [`## The build\n\n\`\`\`\n${results.machine.build}\n\`\`\``];
-  return `${['# Side by side', facts, `![CPU per request and requests per second](${svg})`, ...parts, ...details, ...(build || [])].join('\n\n')}\n`;
+  const picture = `![CPU per request and requests per second](${svg})`;
+  return `${['# Side by side', facts, picture, ...parts, ...details, ...(build || [])].join('\n\n')}\n`;
 }
 
 export function svg(results) {
   const { machine: m, options: o } = results;
   return chart({
     title: 'One worker under load, side by side',
-    subtitle: `${m.cpu}, Node ${m.node}, ${o.connections} connections, medians of ${o.rounds} round${o.rounds === 1 ? '' : 's'}; ${m.date.slice(0, 10)}, revision ${m.revision}`,
+    subtitle: `${m.cpu}, Node ${m.node}, ${o.connections} connections, medians of ${counted(o.rounds, 'round')}; ${made(m)}`,
     panels: [
       { title: 'CPU per request, µs: less is better', format: (v) => figure(v, 2) },
       { title: 'requests per second: more is better', format: (v) => figure(v) },

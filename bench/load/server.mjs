@@ -8,7 +8,9 @@ const LOOK_MS = 10;
 
 /** What this project's server and Node read from the environment would make two machines differ. */
 function environment(more = {}) {
-  const names = Object.keys(process.env).filter((name) => /^(ACTIX_|NODE_|PORT$|HOST$|STATE_DIRECTORY$|RUNTIME_DIRECTORY$|LISTEN_)/.test(name));
+  const names = Object.keys(process.env).filter((name) =>
+    /^(ACTIX_|NODE_|PORT$|HOST$|STATE_DIRECTORY$|RUNTIME_DIRECTORY$|LISTEN_)/.test(name),
+  );
   return { ...Object.fromEntries(names.map((name) => [name, undefined])), NODE_ENV: 'production', ...more };
 }
 

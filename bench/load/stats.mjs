@@ -27,6 +27,9 @@ export function figure(value, digits = 0) {
   return whole.replace(/\B(?=(\d{3})+$)/g, ',') + (part ? `.${part}` : '');
 }
 
+/** 1 round, 5 rounds */
+export const counted = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
+
 /** 141,234 → "141k": for tables where three digits tell enough. */
 export const thousands = (value) => (value >= 1e4 ? `${figure(value / 1000)}k` : figure(value));
 

@@ -14,7 +14,10 @@ const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '
 
 /** XML knows no control characters, not even escaped. */
 // eslint-disable-next-line no-control-regex
-export const escapeXml = (text) => String(text).replace(/[\u0000-\u001f\u007f\ufffe\uffff]/g, ' ').replace(/[&<>"']/g, (c) => ENTITIES[c]);
+export const escapeXml = (text) =>
+  String(text)
+    .replace(/[\u0000-\u001f\u007f\ufffe\uffff]/g, ' ')
+    .replace(/[&<>"']/g, (c) => ENTITIES[c]);
 
 const STYLE = `
     text { font: 12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif; fill: #1f2328; }
@@ -70,7 +73,9 @@ function bars(group, top, panels) {
 }
 
 function drawGroup(group, top, panels) {
-  const names = group.bars.map((bar, row) => text(MARGIN + LABEL - 8, top + GROUP_HEAD + row * STEP + BAR - 1, bar.label, { anchor: 'end' }));
+  const names = group.bars.map((bar, row) =>
+    text(MARGIN + LABEL - 8, top + GROUP_HEAD + row * STEP + BAR - 1, bar.label, { anchor: 'end' }),
+  );
   return [
     `<line x1="${MARGIN}" y1="${top + 4}" x2="${WIDTH - MARGIN}" y2="${top + 4}" class="line"/>`,
     text(MARGIN, top + 21, group.title, { kind: 'group' }),

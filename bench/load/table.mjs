@@ -8,7 +8,11 @@ export function plainTable(head, rows) {
   return all.map((row) => line(row).trimEnd()).join('\n');
 }
 
-const escape = (cell) => String(cell).replace(/\\/g, '\\\\').replace(/\|/g, '\\|').replace(/\s*\n\s*/g, ' ');
+const escape = (cell) =>
+  String(cell)
+    .replace(/\\/g, '\\\\')
+    .replace(/\|/g, '\\|')
+    .replace(/\s*\n\s*/g, ' ');
 
 export function markdownTable(head, rows) {
   const line = (row) => `| ${row.map(escape).join(' | ')} |`;

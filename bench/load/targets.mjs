@@ -17,10 +17,12 @@ const against = (peer, field, cases) => (results) =>
   }));
 
 /** One figure of one of the further measurements. */
-const single = (part, take, unit, digits = 0) => (results) => {
-  const result = results.further[part];
-  return [{ label: '', value: result ? take(result) : NaN, digits, unit }];
-};
+const single =
+  (part, take, unit, digits = 0) =>
+  (results) => {
+    const result = results.further[part];
+    return [{ label: '', value: result ? take(result) : NaN, digits, unit }];
+  };
 
 const MS = 1000; // microseconds
 const MIB_PER_MB = 1.048576;
@@ -57,7 +59,12 @@ export const TARGETS = [
     what: 'CPU of a browser-like request to GET /',
     most: 1.25,
     of: (results) => [
-      { label: '', value: ratio(find(results, OWN, 'browser')?.cpu_us.median, find(results, OWN, 'get')?.cpu_us.median), digits: 2, unit: '×' },
+      {
+        label: '',
+        value: ratio(find(results, OWN, 'browser')?.cpu_us.median, find(results, OWN, 'get')?.cpu_us.median),
+        digits: 2,
+        unit: '×',
+      },
     ],
   },
   { what: 'start to first answer, more than node:http', most: 80, of: single('start', (r) => r.more_ms, ' ms') },

@@ -60,5 +60,6 @@ const replaced = (status) => (status.engine?.restarts ?? 0) + (status.workers ??
 export function describe(r) {
   const row = (name, s) => [name, figure(rounded(s.median, 2), 1), `${figure(s.min, 1)}–${figure(s.max, 1)}`];
   const text = `${r.clients} connections ask for a handler of 5 ms at the same time, ${r.bursts} times; workers replaced: ${r.replaced}.`;
-  return `${text}\n\n${markdownTable(['milliseconds to', 'median', 'min–max'], [row('the first answer', r.first), row('the last answer', r.last)])}`;
+  const rows = [row('the first answer', r.first), row('the last answer', r.last)];
+  return `${text}\n\n${markdownTable(['milliseconds to', 'median', 'min–max'], rows)}`;
 }

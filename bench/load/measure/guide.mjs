@@ -6,7 +6,7 @@ import { memory, cpuSeconds } from '../proc.mjs';
 import { launch, stop, temporary } from '../process.mjs';
 import { actix } from '../peers.mjs';
 import { serve } from '../server.mjs';
-import { figure, percentile, ratio, rounded } from '../stats.mjs';
+import { counted, figure, percentile, ratio, rounded } from '../stats.mjs';
 import { markdownTable } from '../table.mjs';
 
 export const title = "The guide's own test";
@@ -63,7 +63,16 @@ export async function measure(ctx, { guideSeconds }) {
   const server = await serve(actix(ctx, ['bench/app/actix.yaml'], { workers: WORKERS }), { cpus });
   const file = join(temporary('wrk'), 'histogram');
   const script = join(ctx.root, 'bench/load/wrk.lua');
-  const command = ['wrk', `-t${THREADS}`, `-c${CONNECTIONS}`, `-d${guideSeconds}s`, '--latency', '-s', script, `http://127.0.0.1:${server.port}/`];
+  const command = [
+    'wrk',
+    `-t${THREADS}`,
+    `-c${CONNECTIONS}`,
+    `-d${guideSeconds}s`,
+    '--latency',
+    '-s',
+    script,
+    `http://127.0.0.1:${server.port}/`,
+  ];
   const before = cpuSeconds(server.pid);
   const peak = { rss: 0, pss: 0, alone: 0 };
   const look = setInterval(() => {
@@ -105,6 +114,7 @@ export function describe(r) {
     ['CPU per request', `${figure(r.cpu_us, 2)} µs`],
     ['memory of the tree at its highest: RSS, PSS', `${figure(r.rss_mib)} MiB, ${figure(r.pss_mib)} MiB`],
   ];
-  const what = `\`wrk -t${THREADS} -c${CONNECTIONS} -d${r.seconds}s\`, ${WORKERS} workers, server and wrk together on ${r.cpus} CPU${r.cpus > 1 ? 's' : ''}.`;
+  const command = `wrk -t${THREADS} -c${CONNECTIONS} -d${r.seconds}s`;
+  const what = `\`${command}\`, ${WORKERS} workers, server and wrk together on ${counted(r.cpus, 'CPU')}.`;
   return `${what}\n\n${markdownTable(['', 'measured'], rows)}`;
 }

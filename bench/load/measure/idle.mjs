@@ -31,7 +31,10 @@ const engine = (server) => tree(server.pid)[1];
 async function whileOpen(server, count, loading) {
   const before = descriptors(engine(server));
   let over = false;
-  const ended = loading.then(() => (over = true), () => (over = true));
+  const ended = loading.then(
+    () => (over = true),
+    () => (over = true),
+  );
   while (!over && descriptors(engine(server)) < before + count) await Promise.race([sleep(LOOK_MS), ended]);
   await Promise.race([sleep(1000), ended]); // the first requests of all are answered
   return over ? NaN : memory(engine(server)).own;
@@ -75,7 +78,11 @@ function result(runs, { count, before, held }) {
 }
 
 export function describe(r) {
-  const row = (name, l) => [name, `${figure(l.p50.median)} µs`, `${figure(l.p99.median)} µs (${figure(l.p99.min)}–${figure(l.p99.max)})`];
-  const text = `${figure(r.connections)} keep-alive connections that have sent one request each hold ${figure(r.bytes_each)} bytes each (private memory of the engine: ${figure(r.before_mib, 1)} MiB before, ${figure(r.held_mib, 1)} MiB with them). A request on another connection meanwhile:`;
-  return `${text}\n\n${markdownTable(['', 'p50', 'p99 (min–max)'], [row('without idle connections', r.without), row('with', r.with)])}`;
+  const us = (s) => `${figure(s.median)} (${figure(s.min)}–${figure(s.max)})`;
+  const row = (name, l) => [name, us(l.p50), us(l.p99)];
+  const text =
+    `${figure(r.connections)} keep-alive connections that have sent one request each hold ${figure(r.bytes_each)} bytes each ` +
+    `(private memory of the engine: ${figure(r.before_mib, 1)} MiB before, ${figure(r.held_mib, 1)} MiB with them). ` +
+    'A request on another connection meanwhile:';
+  return `${text}\n\n${markdownTable(['', 'p50 µs (min–max)', 'p99 µs (min–max)'], [row('without idle connections', r.without), row('with', r.with)])}`;
 }

@@ -39,5 +39,6 @@ export function describe(result) {
     figure(s.cpu_ratio, 3),
     figure(s.rps.median),
   ]);
-  return `GET /, counting itself is always on.\n\n${markdownTable(['`metrics:`', 'CPU µs per request (min–max)', 'ratio', 'requests/s'], rows)}`;
+  const head = ['`metrics:`', 'CPU µs per request (min–max)', 'ratio', 'requests/s'];
+  return `GET /; counting itself is always on.\n\n${markdownTable(head, rows)}`;
 }

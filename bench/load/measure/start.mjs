@@ -22,7 +22,10 @@ function answered(port) {
 
 async function once(ctx, command, port) {
   const from = performance.now();
-  const it = launch(command.map((word) => (word === '@PORT@' ? String(port) : word)), { cpus: ctx.all, env: { NODE_ENV: 'production' } });
+  const it = launch(
+    command.map((word) => (word === '@PORT@' ? String(port) : word)),
+    { cpus: ctx.all, env: { NODE_ENV: 'production' } },
+  );
   while (it.exit === undefined && performance.now() - from < LIMIT_MS && !(await answered(port))) await sleep(LOOK_MS);
   const ms = performance.now() - from;
   const dead = it.exit !== undefined || ms > LIMIT_MS;
@@ -48,5 +51,6 @@ export async function measure(ctx) {
 export function describe(r) {
   const row = (name, s) => [name, figure(s.median, 1), `${figure(s.min, 1)}–${figure(s.max, 1)}`];
   const rows = [row('`actix serve`, one worker', r.actix), row('node:http', r.node), ['difference', figure(r.more_ms, 1), '']];
-  return `From starting the command to the first answer, ${r.times} times each, in turn.\n\n${markdownTable(['', 'median ms', 'min–max'], rows)}`;
+  const text = `From starting the command to the first answer, ${r.times} times each, in turn.`;
+  return `${text}\n\n${markdownTable(['', 'median ms', 'min–max'], rows)}`;
 }
