@@ -11,21 +11,21 @@ const { own } = require('./headers');
 /** The manifest's defaults; what a plain `node app.js` has, relative to the current folder. */
 const DEFAULTS = { dir: 'static', keep: true, file: 10485760, files: 20, fields: 200, field: 65536 };
 
-/** Parsed on first use and kept in `memo.form`, a failure too. */
-function read(req, memo) {
-  if (memo.form === undefined) memo.form = attempt(() => toObject(storeAll(req, memo, parts(req))));
-  return unwrap(memo.form);
+/** Parsed on first use and kept in `more.form`, a failure too. */
+function read(req, more) {
+  if (more.form === undefined) more.form = attempt(() => toObject(storeAll(req, more, parts(req))));
+  return unwrap(more.form);
 }
 
-async function readAsync(req, memo) {
-  if (memo.form !== undefined) return unwrap(memo.form);
-  memo.formComing ??= storeAllAsync(req, memo, parts(req)).then(
+async function readAsync(req, more) {
+  if (more.form !== undefined) return unwrap(more.form);
+  more.formComing ??= storeAllAsync(req, more, parts(req)).then(
     (entries) => ({ value: toObject(entries), error: undefined }),
     (error) => ({ value: undefined, error }),
   );
-  const form = await memo.formComing;
-  memo.form ??= form;
-  return unwrap(memo.form);
+  const form = await more.formComing;
+  more.form ??= form;
+  return unwrap(more.form);
 }
 
 function attempt(fn) {
@@ -112,7 +112,7 @@ function fileOf(part, limits, count) {
 }
 
 /** All files or none: what was stored before a failure goes. */
-function storeAll(req, memo, entries) {
+function storeAll(req, more, entries) {
   const limits = limitsOf(req);
   const files = entries.filter((e) => e.data !== undefined);
   try {
@@ -121,10 +121,10 @@ function storeAll(req, memo, entries) {
     for (const e of files) uploads.remove(e.value.path);
     throw err;
   }
-  return stored(memo, limits, files, entries);
+  return stored(more, limits, files, entries);
 }
 
-async function storeAllAsync(req, memo, entries) {
+async function storeAllAsync(req, more, entries) {
   const limits = limitsOf(req);
   const files = entries.filter((e) => e.data !== undefined);
   try {
@@ -133,11 +133,11 @@ async function storeAllAsync(req, memo, entries) {
     for (const e of files) uploads.remove(e.value.path);
     throw err;
   }
-  return stored(memo, limits, files, entries);
+  return stored(more, limits, files, entries);
 }
 
-function stored(memo, limits, files, entries) {
-  if (!limits.keep && files.length > 0) (memo.temporary ??= []).push(...files.map((e) => e.value.path));
+function stored(more, limits, files, entries) {
+  if (!limits.keep && files.length > 0) (more.temporary ??= []).push(...files.map((e) => e.value.path));
   return entries;
 }
 
@@ -153,9 +153,9 @@ function toObject(entries) {
 }
 
 /** The response is sent (or will never be): files that are not kept go. */
-function release(memo) {
-  const files = memo.temporary;
-  memo.temporary = undefined;
+function release(more) {
+  const files = more.temporary;
+  more.temporary = undefined;
   if (files !== undefined) for (const file of files) uploads.remove(file);
 }
 

@@ -2,9 +2,12 @@
 // Strings that come with nearly every request, made once in each worker: native code gives their numbers.
 const native = require('./native');
 
-const METHODS = native.methodNames();
+/** The same strings as property names: what is stored under them need not be looked up in V8's table of such names. */
+const asKeys = (names) => names.map((name) => Object.keys({ [name]: 0 })[0]);
+
+const METHODS = asKeys(native.methodNames());
 /** By number; 0 is none. */
-const FIELDS = native.fieldNames();
+const FIELDS = asKeys(native.fieldNames());
 
 /** Spellings that handlers ask for are remembered, up to so many: nobody's input may fill the memory. */
 const SPELLINGS_MAX = 1024;
@@ -28,4 +31,4 @@ function learn(name) {
 /** What fieldKey has made of a name, for people. */
 const fieldName = (key) => (typeof key === 'number' ? FIELDS[key] : key);
 
-module.exports = { METHODS, FIELDS, fieldKey, fieldName };
+module.exports = { METHODS, FIELDS, asKeys, fieldKey, fieldName };

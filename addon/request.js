@@ -4,7 +4,7 @@
 // stale pair touches nothing.
 const native = require('./native');
 const errors = require('./errors');
-const { METHODS, fieldKey, fieldName } = require('./names');
+const { METHODS, asKeys, fieldKey, fieldName } = require('./names');
 const { incoming, cookies, own, ResponseHeaders } = require('./headers');
 const query = require('./query');
 const forms = require('./forms');
@@ -27,26 +27,33 @@ const LENGTH_MAX = (1 << 17) - 1;
 
 const DONE = Promise.resolve();
 
-/** What has been read so far; made with the first read. */
+/** What has been read so far; made with the first read, and small: nearly every handler reads something. */
 class Memo {
   constructor() {
     this.method = undefined;
     this.path = undefined;
-    this.uri = undefined;
     this.search = undefined;
-    this.queryParams = undefined;
     this.query = undefined;
-    this.param = undefined; // single parameters, by their place
+    this.queryParams = undefined;
     this.values = undefined; // of the path's parameters, in the order of route.names
+    this.read = undefined; // single headers: a chain of Read
+    this.headers = undefined;
+    this.bodyString = undefined;
+    this.json = undefined;
+    this.more = undefined; // More
+  }
+}
+
+/** What is read less often. */
+class More {
+  constructor() {
+    this.uri = undefined;
+    this.param = undefined; // single parameters, by their place
     this.pathParams = undefined;
     this.params = undefined;
-    this.headers = undefined;
-    this.read = undefined; // single headers: a chain of Read
     this.cookies = undefined;
     this.bodySize = undefined;
-    this.bodyString = undefined;
     this.bodyBuffer = undefined;
-    this.json = undefined;
     this.form = undefined; // { value, error }
     this.formComing = undefined; // promise of it
     this.id = undefined;
@@ -100,8 +107,8 @@ class Request {
   }
 
   getUri() {
-    const memo = this._memo ?? remember(this);
-    return (memo.uri ??= sentOf(live(native.uri(this._slot, this._gen), 'the URI'), this._route));
+    const more = moreOf(this);
+    return (more.uri ??= sentOf(live(native.uri(this._slot, this._gen), 'the URI'), this._route));
   }
 
   getQueryString() {
@@ -128,18 +135,18 @@ class Request {
     const value = native.param(this._slot, this._gen, at);
     if (value === undefined) return paramReadBefore(memo, at);
     if (names.length === 1) memo.values = [value];
-    else (memo.param ??= new Array(names.length))[at] = value;
+    else (moreOf(this).param ??= new Array(names.length))[at] = value;
     return value;
   }
 
   getPathParams() {
-    const memo = this._memo ?? remember(this);
-    return (memo.pathParams ??= named({}, namesOf(this._route), paramValues(this)));
+    const more = moreOf(this);
+    return (more.pathParams ??= named({}, namesOf(this._route), paramValues(this)));
   }
 
   get params() {
-    const memo = this._memo ?? remember(this);
-    return (memo.params ??= named(Object.create(null), namesOf(this._route), paramValues(this)));
+    const more = moreOf(this);
+    return (more.params ??= named(Object.create(null), namesOf(this._route), paramValues(this)));
   }
 
   getHeader(name) {
@@ -163,13 +170,13 @@ class Request {
   }
 
   get cookies() {
-    const memo = this._memo ?? remember(this);
-    return (memo.cookies ??= cookies(this.headers.cookie ?? null));
+    const more = moreOf(this);
+    return (more.cookies ??= cookies(this.headers.cookie ?? null));
   }
 
   getBodySize() {
-    const memo = this._memo ?? remember(this);
-    return (memo.bodySize ??= live(native.bodySize(this._slot, this._gen), 'the body size'));
+    const more = moreOf(this);
+    return (more.bodySize ??= live(native.bodySize(this._slot, this._gen), 'the body size'));
   }
 
   hasBody() {
@@ -184,9 +191,9 @@ class Request {
   /** A copy that belongs to the caller; each call makes one. */
   getBodyBuffer() {
     const fresh = native.bodyBuffer(this._slot, this._gen);
-    const memo = this._memo ?? remember(this);
-    if (fresh === undefined) return Buffer.from(live(memo.bodyBuffer, 'the body'));
-    memo.bodyBuffer ??= fresh;
+    const more = moreOf(this);
+    if (fresh === undefined) return Buffer.from(live(more.bodyBuffer, 'the body'));
+    more.bodyBuffer ??= fresh;
     return fresh;
   }
 
@@ -216,16 +223,16 @@ class Request {
   }
 
   getFormData() {
-    const memo = this._memo ?? remember(this);
-    const form = forms.read(this, memo);
-    if (memo.temporary !== undefined) keepUntilSent(this, memo);
+    const more = moreOf(this);
+    const form = forms.read(this, more);
+    if (more.temporary !== undefined) keepUntilSent(this, more);
     return form;
   }
 
   async getFormDataAsync() {
-    const memo = this._memo ?? remember(this);
-    const form = await forms.readAsync(this, memo);
-    if (memo.temporary !== undefined) keepUntilSent(this, memo);
+    const more = moreOf(this);
+    const form = await forms.readAsync(this, more);
+    if (more.temporary !== undefined) keepUntilSent(this, more);
     return form;
   }
 
@@ -238,13 +245,13 @@ class Request {
   }
 
   get id() {
-    const memo = this._memo ?? remember(this);
-    return (memo.id ??= live(native.requestId(this._slot, this._gen), 'the id'));
+    const more = moreOf(this);
+    return (more.id ??= live(native.requestId(this._slot, this._gen), 'the id'));
   }
 
   get ip() {
-    const memo = this._memo ?? remember(this);
-    return (memo.ip ??= live(native.remoteAddress(this._slot, this._gen), 'the address'));
+    const more = moreOf(this);
+    return (more.ip ??= live(native.remoteAddress(this._slot, this._gen), 'the address'));
   }
 
   get protocol() {
@@ -268,8 +275,8 @@ class Request {
   }
 
   get signal() {
-    const memo = this._memo ?? remember(this);
-    return (memo.abort ??= watch(this)).signal;
+    const more = moreOf(this);
+    return (more.abort ??= watch(this)).signal;
   }
 
   /** Work that goes on after the response: its failure is logged, a stop waits for it. */
@@ -348,7 +355,7 @@ function answer(req, status, content, body) {
   else if (headers === null) native.send(req._slot, req._gen, status, content, body);
   else native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
   req._sent = ANSWERED;
-  if (req._memo !== null) end(req, req._memo);
+  if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more);
 }
 
 /** What native.sendString wants in one number: status, kind of content and length. */
@@ -364,13 +371,13 @@ function answerAgain(req) {
 function refuse(req, status, message, limit, cause) {
   native.fail(req._slot, req._gen, status, message, limit, cause);
   req._sent = REFUSED;
-  if (req._memo !== null) end(req, req._memo);
+  if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more);
 }
 
-function end(req, memo) {
-  if (memo.abort !== undefined || memo.temporary !== undefined) {
+function end(req, more) {
+  if (more.abort !== undefined || more.temporary !== undefined) {
     if (watched.get(req._slot) === req) watched.delete(req._slot);
-    forms.release(memo);
+    forms.release(more);
   }
 }
 
@@ -383,9 +390,9 @@ function gone(slot, gen, why) {
   if (why === 0) {
     watched.delete(slot);
     req._gen = stale(gen);
-    forms.release(req._memo);
-  } else if (req._memo.temporary !== undefined) native.watch(slot, gen); // its files still want to know of the 504
-  req._memo.abort?.abort(why === 0 ? timedOut() : clientGone());
+    forms.release(req._memo.more);
+  } else if (req._memo.more.temporary !== undefined) native.watch(slot, gen); // its files still want to know of the 504
+  req._memo.more.abort?.abort(why === 0 ? timedOut() : clientGone());
 }
 
 /** A generation that the slot reaches only after two thousand million further requests. */
@@ -410,8 +417,8 @@ function observe(req) {
 }
 
 /** Temporary files live until the answer, or until the server has given it. */
-function keepUntilSent(req, memo) {
-  if (req._sent !== OPEN || !native.alive(req._slot, req._gen)) forms.release(memo);
+function keepUntilSent(req, more) {
+  if (req._sent !== OPEN || !native.alive(req._slot, req._gen)) forms.release(more);
   else if (watched.get(req._slot) !== req) observe(req);
 }
 
@@ -420,7 +427,7 @@ function shown(req) {
   const { _memo: memo, _slot: slot, _gen: gen } = req;
   return {
     method: memo?.method ?? methodOf(native.method(slot, gen)),
-    uri: memo?.uri ?? sentOf(native.uri(slot, gen), req._route),
+    uri: memo?.more?.uri ?? sentOf(native.uri(slot, gen), req._route),
     route: req._route.pattern,
     answered: req._sent !== OPEN,
   };
@@ -428,6 +435,11 @@ function shown(req) {
 
 function remember(req) {
   return (req._memo = new Memo());
+}
+
+function moreOf(req) {
+  const memo = req._memo ?? remember(req);
+  return (memo.more ??= new More());
 }
 
 function live(value, what) {
@@ -442,21 +454,29 @@ const methodOf = (method) => (typeof method === 'number' ? METHODS[method] : met
 const sentOf = (text, route) => (typeof text === 'number' ? route.sent : text);
 
 function namesOf(route) {
-  return (route.names ??= native.paramNames(route.id));
+  return (route.names ??= asKeys(native.paramNames(route.id)));
 }
 
 function paramReadBefore(memo, at) {
-  return live(memo.param?.[at], 'the parameters');
+  return live(memo.more?.param?.[at], 'the parameters');
 }
 
 /** All of them, when each has been read before the end. */
-function readOneByOne(req, { param }) {
+function readOneByOne(req, { more }) {
+  const param = more?.param;
   return namesOf(req._route).every((_, at) => param?.[at] !== undefined) ? param : undefined;
 }
 
 function paramValues(req) {
   const memo = req._memo ?? remember(req);
-  return (memo.values ??= live(native.params(req._slot, req._gen) ?? readOneByOne(req, memo), 'the parameters'));
+  return (memo.values ??= live(valuesNow(req) ?? readOneByOne(req, memo), 'the parameters'));
+}
+
+/** undefined when the request is over. */
+function valuesNow(req) {
+  if (namesOf(req._route).length !== 1) return native.params(req._slot, req._gen);
+  const value = native.param(req._slot, req._gen, 0);
+  return value === undefined ? undefined : [value];
 }
 
 function named(target, names, values) {

@@ -149,7 +149,7 @@ function failedLate(req, err) {
 }
 
 /** The handler was told to give up, so that it fails is no news. */
-const isAborted = (req) => req._memo?.abort?.signal.aborted === true;
+const isAborted = (req) => req._memo?.more?.abort?.signal.aborted === true;
 
 function refuseWith(req, err) {
   const status = statusOf(err);

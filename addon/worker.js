@@ -20,6 +20,7 @@ isolate.install(native.renewContext);
 require('./resolve').install();
 const registry = require('./registry');
 const { makeDispatch, record, gone } = require('./dispatch');
+const { asKeys } = require('./names');
 const { background } = require('./background');
 const { load, placeOf } = require('./loader');
 const { lineOf, stackOf, routeOf } = require('./blame');
@@ -92,7 +93,7 @@ function newWorker(routes) {
       message: `${route === undefined ? '' : `route ${route.method} ${route.pattern}: `}${err.message}`,
     };
   }
-  for (const r of records) r.names = native.paramNames(r.id);
+  for (const r of records) r.names = asKeys(native.paramNames(r.id));
   return undefined;
 }
 
