@@ -11,7 +11,7 @@
 _Static_assert(sizeof(struct ax_head) <= 64, "a cache line of the request slot");
 
 /* HEAD_MIN: "G / HTTP/1.1" CRLF CRLF.  FIELDS_FIRST: as many as browsers send. */
-enum { HEAD_MIN = 16, VERSION_LEN = 8, END_LEN = 4, FIELDS_FIRST = 24 };
+enum { HEAD_MIN = 16, VERSION_LEN = 8, CRLF_LEN = 2, FIELDS_FIRST = 24 };
 
 /* What the fields say together. */
 struct facts {
@@ -88,6 +88,10 @@ static inline enum ax_field_name meaning(enum ax_field_name id, struct ax_str na
     (void)name;
     return id;
 }
+
+static const uint64_t read_here = 1ull << AX_FIELD_HOST | 1ull << AX_FIELD_CONNECTION |
+                                  1ull << AX_FIELD_CONTENT_LENGTH | 1ull << AX_FIELD_TRANSFER_ENCODING |
+                                  1ull << AX_FIELD_EXPECT;
 
 static void read_field(struct ax_head *h, struct facts *f, enum ax_field_name id, struct ax_str value)
 {
@@ -224,7 +228,7 @@ static bool read_request_line(struct reader *r)
         else if (!wrong)
             wrong = *p == '#' ? "fragment in the request target" : "white space in the request target";
     }
-    r->at = p + 1 + VERSION_LEN + 2;
+    r->at = p + 1 + VERSION_LEN + CRLF_LEN;
     if (AX_NEVER(target >= p || r->at > r->end))
         return malformed(r);
     h->method_name = (struct ax_span){0, (uint16_t)(target - 1 - r->start)};
@@ -236,10 +240,11 @@ static bool read_request_line(struct reader *r)
     return !wrong || refuse(r->why, 400, wrong);
 }
 
+/* Room for more fields than the h->nfields there are. */
 static bool grow(struct reader *r)
 {
     struct ax_head *h = r->head;
-    unsigned cap = r->cap ? r->cap * 2 : FIELDS_FIRST;
+    unsigned cap = h->nfields ? h->nfields * 2u : FIELDS_FIRST;
 
     if (h->nfields >= r->max) {
         *r->why = (struct ax_refusal){431, "limits.header_count", "too many header fields"};
@@ -257,55 +262,86 @@ static bool grow(struct reader *r)
     return true;
 }
 
-/* One line: name ":" white space, value, white space, CRLF.  A name that is known is made of token
- * characters. */
-static inline bool read_line(struct reader *r)
+/* The value at p[0..stop) without the white space around it.  Bytes up to SP are HT and SP, and CR at `stop`.
+ */
+static inline struct ax_str trim(const char *p, const char *stop)
+{
+    p += *p == ' '; /* most have one, and nothing behind */
+    if (AX_UNLIKELY((unsigned char)*p <= ' ' || (unsigned char)stop[-1] <= ' '))
+        return p < stop ? ax_str_trim((struct ax_str){p, (size_t)(stop - p)}) : (struct ax_str){stop, 0};
+    return (struct ax_str){p, (size_t)(stop - p)};
+}
+
+static bool read_lines(struct reader *r, const struct ax_head_lines *lines)
 {
     struct ax_head *h = r->head;
-    const char *name = r->at, *colon = ax_find(r->start, name, r->end, AX_FIND_COLON);
-    enum ax_field_name id = ax_field_name_of((struct ax_str){name, (size_t)(colon - name)});
+    const char *base = h->base;
+    unsigned at = lines->start, n = h->nfields;
 
-    if (AX_NEVER(colon == name || colon == r->end) || (id == AX_FIELD_OTHER && !all_token(name, colon)))
-        return malformed(r);
-    const char *v = colon + 1;
-    while (*v == ' ' || *v == '\t')
-        v++;
-    const char *stop = ax_find(r->start, v, r->end, AX_FIND_CR);
-    r->at = stop + 2;
-    while (stop > v && (stop[-1] == ' ' || stop[-1] == '\t'))
-        stop--;
-    h->known |= 1ull << id;
-    h->fields[h->nfields++] = (struct ax_field){
-        {(uint16_t)(name - r->start), (uint16_t)(colon - name)},
-        {(uint16_t)(v - r->start), (uint16_t)(stop - v)},
-        (uint16_t)id,
-    };
-    read_field(h, &r->facts, meaning(id, (struct ax_str){name, (size_t)(colon - name)}),
-               (struct ax_str){v, (size_t)(stop - v)});
+    for (unsigned i = 0; i < lines->n; i++) {
+        unsigned colon = lines->line[i].colon, end = lines->line[i].end;
+        const struct ax_str name = {base + at, colon - at};
+        enum ax_field_name id = ax_field_name_of(name);
+        if (AX_UNLIKELY(id == AX_FIELD_OTHER) && !all_token(name.p, name.p + name.n))
+            return malformed(r); /* the names of the list are made of token characters */
+        if (AX_UNLIKELY(n == r->cap)) {
+            h->nfields = (uint16_t)n;
+            if (!grow(r))
+                return false;
+        }
+        struct ax_str value = trim(base + colon + 1, base + end);
+        struct ax_field *f = &h->fields[n++];
+        f->name = (struct ax_span){(uint16_t)at, (uint16_t)name.n};
+        f->value = (struct ax_span){(uint16_t)(value.p - base), (uint16_t)value.n};
+        f->id = (uint16_t)id;
+        h->known |= 1ull << id;
+        id = meaning(id, name);
+        if (read_here >> id & 1)
+            read_field(h, &r->facts, id, value);
+        at = end + CRLF_LEN;
+    }
+    h->nfields = (uint16_t)n;
     return true;
 }
 
-static bool read_lines(struct reader *r)
+/* The lines of a head that came in pieces, or has too many for one search, are found once more. */
+static bool find_and_read(struct reader *r, size_t start, size_t n)
 {
-    while (r->at < r->end) {
-        if (AX_UNLIKELY(r->head->nfields == r->cap) && !grow(r))
-            return false;
-        if (AX_UNLIKELY(!read_line(r)))
+    struct ax_head_lines lines = {.whole = false, .next = (uint32_t)start};
+
+    while (!lines.whole) {
+        size_t from = lines.next;
+        ax_head_find_lines(r->start, from, n, &lines);
+        if (AX_NEVER(!lines.whole && lines.n == 0))
+            return malformed(r);
+        if (!read_lines(r, &lines))
             return false;
     }
     return true;
 }
 
-bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,
-                   struct ax_head *ret, struct ax_refusal *ret_why)
+bool ax_head_parse_lines(const char *copy, size_t n, const struct ax_head_limits *l,
+                         const struct ax_head_lines *lines, struct ax_arena *a, struct ax_head *ret,
+                         struct ax_refusal *ret_why)
 {
     struct reader r = {
-        .start = copy, .end = copy + n - 2, .head = ret, .arena = a, .why = ret_why, .max = l->fields};
+        .start = copy, .end = copy + n - CRLF_LEN, .head = ret, .arena = a, .why = ret_why, .max = l->fields};
 
     *ret = (struct ax_head){.base = copy, .bytes = (uint16_t)n};
     if (AX_NEVER(n > UINT16_MAX || n < HEAD_MIN))
         return malformed(&r);
-    return read_request_line(&r) && read_lines(&r) && check_fields(ret, &r.facts, ret_why);
+    if (!read_request_line(&r))
+        return false;
+    bool found = lines && lines->whole;
+    if (!(AX_LIKELY(found) ? read_lines(&r, lines) : find_and_read(&r, (size_t)(r.at - copy), n)))
+        return false;
+    return check_fields(ret, &r.facts, ret_why);
+}
+
+bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,
+                   struct ax_head *ret, struct ax_refusal *ret_why)
+{
+    return ax_head_parse_lines(copy, n, l, NULL, a, ret, ret_why);
 }
 
 /* ---- looking fields up */

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "http/field_name.h"
+#include "http/head_lines.h"
 #include "http/method.h"
 
 struct ax_span { /* of the head's own bytes; a head has at most 65,535 */
@@ -61,9 +62,16 @@ struct ax_scanner { /* progress over a head that comes in pieces; zero before ea
  * DONE: *ret_len is the length with its last CRLFCRLF.  Lines already seen are not looked at again. */
 enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
                           size_t *ret_len, struct ax_refusal *ret_why);
+/* The same, and for a head that comes whole it leaves in *ret_lines what ax_head_parse_lines would search. */
+enum ax_scan ax_head_scan_lines(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
+                                size_t *ret_len, struct ax_head_lines *ret_lines, struct ax_refusal *ret_why);
 /* `copy` holds a scanned head and lives as long as *ret.  Fields are allocated in `a`. */
 bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,
                    struct ax_head *ret, struct ax_refusal *ret_why);
+/* The same with the lines that ax_head_scan_lines left when it was DONE with this head. */
+bool ax_head_parse_lines(const char *copy, size_t n, const struct ax_head_limits *l,
+                         const struct ax_head_lines *lines, struct ax_arena *a, struct ax_head *ret,
+                         struct ax_refusal *ret_why);
 
 static inline struct ax_str ax_head_str(const struct ax_head *h, struct ax_span s)
 {

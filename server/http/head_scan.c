@@ -7,7 +7,13 @@
 #include "http/chars.h"
 #include "http/head.h"
 
-enum { HEAD_MAX = 65535, VERSION_LEN = 8 };
+enum { HEAD_MAX = 65535, VERSION_LEN = 8, CRLF_LEN = 2 };
+
+/* Bytes of a head that are looked at. */
+static inline size_t head_max(const struct ax_head_limits *l)
+{
+    return l->bytes < HEAD_MAX ? l->bytes : HEAD_MAX;
+}
 
 /* What there is of a head, and of it the line that is looked at. */
 struct view {
@@ -109,10 +115,11 @@ __attribute__((cold)) static enum ax_scan stray(unsigned lines, const struct vie
                    *v->end == '\r' ? "CR that is not followed by LF" : "control byte in the head");
 }
 
-enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
-                          size_t *ret_len, struct ax_refusal *ret_why)
+/* Line by line, from where the last call stopped. */
+static enum ax_scan scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
+                         size_t *ret_len, struct ax_refusal *ret_why)
 {
-    size_t max = l->bytes < HEAD_MAX ? l->bytes : HEAD_MAX;
+    size_t max = head_max(l);
     const char *end = p + (n < max ? n : max);
 
     for (;;) {
@@ -136,4 +143,37 @@ enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const s
         if (check_line(s->lines++, &v, l, ret_why) == AX_SCAN_REFUSED)
             return AX_SCAN_REFUSED;
     }
+}
+
+/* A head that is all there and right in every line; of any other the long way tells what is wrong. */
+static bool scan_whole(const char *p, size_t n, const struct ax_head_limits *l, struct ax_head_lines *ret)
+{
+    size_t max = head_max(l), end = n < max ? n : max;
+    struct view v = {.start = p, .line = p, .whole = true};
+    struct ax_refusal ignored;
+
+    v.end = ax_find(p, p, p + end, AX_FIND_CONTROL);
+    if (p + end - v.end < CRLF_LEN * 2 || memcmp(v.end, "\r\n", CRLF_LEN) != 0)
+        return false;
+    if (check_request_line(&v, l->uri, &ignored) == AX_SCAN_REFUSED)
+        return false;
+    ax_head_find_lines(p, (size_t)(v.end + CRLF_LEN - p), end, ret);
+    return ret->whole && ret->n <= l->fields;
+}
+
+enum ax_scan ax_head_scan_lines(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
+                                size_t *ret_len, struct ax_head_lines *ret_lines, struct ax_refusal *ret_why)
+{
+    if (AX_LIKELY(s->at == 0 && s->seen == 0 && scan_whole(p, n, l, ret_lines))) {
+        *ret_len = ret_lines->next;
+        return AX_SCAN_DONE;
+    }
+    ret_lines->whole = false;
+    return scan(s, p, n, l, ret_len, ret_why);
+}
+
+enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
+                          size_t *ret_len, struct ax_refusal *ret_why)
+{
+    return scan(s, p, n, l, ret_len, ret_why);
 }

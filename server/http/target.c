@@ -45,18 +45,15 @@ static ptrdiff_t host_length(struct ax_str s)
         return ok ? close + 1 - s.p : -1;
     }
     size_t i = 0;
-    while (i < s.n && s.p[i] != ':') {
-        if (s.p[i] == '%') {
-            if (s.n - i < 3 || ax_hex(s.p[i + 1]) < 0 || ax_hex(s.p[i + 2]) < 0)
-                return -1;
-            i += 3;
-        } else if (ax_is_host(s.p[i])) {
+    for (;;) {
+        while (i < s.n && ax_is_host(s.p[i]))
             i++;
-        } else {
+        if (i == s.n || s.p[i] == ':')
+            return (ptrdiff_t)i;
+        if (s.p[i] != '%' || s.n - i < 3 || ax_hex(s.p[i + 1]) < 0 || ax_hex(s.p[i + 2]) < 0)
             return -1;
-        }
+        i += 3;
     }
-    return (ptrdiff_t)i;
 }
 
 bool ax_authority_ok(struct ax_str s)

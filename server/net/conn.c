@@ -190,6 +190,7 @@ static enum ax_conn_timeout head_timeout(const struct ax_conn *c)
 
 static enum step read_head(struct ax_conn *c, struct input *in)
 {
+    struct ax_head_lines lines;
     struct ax_refusal why;
     size_t len;
 
@@ -199,7 +200,7 @@ static enum step read_head(struct ax_conn *c, struct input *in)
     }
     if (AX_UNLIKELY(skip_empty_lines(c, in)))
         return STEP_WAIT;
-    switch (ax_head_scan(&c->scan, in->p, in->n, &c->worker->head_limits, &len, &why)) {
+    switch (ax_head_scan_lines(&c->scan, in->p, in->n, &c->worker->head_limits, &len, &lines, &why)) {
     case AX_SCAN_MORE:
         if (c->state == AX_CONN_IDLE) {
             c->state = AX_CONN_HEAD;
@@ -215,7 +216,7 @@ static enum step read_head(struct ax_conn *c, struct input *in)
     c->scan = (struct ax_scanner){0};
     ax_deadline_stop(&c->timeout);
     c->state = AX_CONN_IDLE;
-    ax_intake_head(c, in->p, len);
+    ax_intake_head(c, in->p, len, &lines);
     in->p += len;
     in->n -= len;
     return STEP_AGAIN;

@@ -325,27 +325,29 @@ static void expect_body(struct ax_request *r, bool answered)
         send_continue(r);
 }
 
-static bool copy_head(struct ax_conn *c, struct ax_request *r, const char *p, size_t n)
+static bool copy_head(struct ax_conn *c, struct ax_request *r, const char *p, size_t n,
+                      const struct ax_head_lines *lines)
 {
     struct ax_refusal why = {.status = 503, .text = "out of memory"};
     char *copy = ax_arena_dup(&r->arena, (struct ax_str){p, n});
 
     if (AX_UNLIKELY(!copy))
         r->head = no_head;
-    else if (AX_LIKELY(ax_head_parse(copy, n, &c->worker->head_limits, &r->arena, &r->head, &why)))
+    else if (AX_LIKELY(
+                 ax_head_parse_lines(copy, n, &c->worker->head_limits, lines, &r->arena, &r->head, &why)))
         return true;
     refuse(r, &why);
     return false;
 }
 
-void ax_intake_head(struct ax_conn *c, const char *p, size_t n)
+void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_head_lines *lines)
 {
     struct ax_request *r = begin(c);
 
     if (AX_UNLIKELY(!r))
         return;
     r->bytes_in = n;
-    if (AX_UNLIKELY(!copy_head(c, r, p, n)))
+    if (AX_UNLIKELY(!copy_head(c, r, p, n, lines)))
         return;
     bool has_body = r->head.chunked || r->head.content_length > 0, keep_alive = r->head.keep_alive;
     bool asks = has_body && r->head.expect_continue;

@@ -204,7 +204,7 @@ void ax_conn_free(struct ax_conn *c);
 void ax_request_orphan(struct ax_request *r); /* its connection is no longer its own; the address is kept */
 
 /* ---- intake.c: a whole head becomes a request; a whole request becomes an answer or a place in the batch */
-void ax_intake_head(struct ax_conn *c, const char *p, size_t n);
+void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_head_lines *lines);
 void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why);
 void ax_intake_whole(struct ax_request *r);
 void ax_intake_last(struct ax_conn *c); /* no request is read any more */

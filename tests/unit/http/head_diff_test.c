@@ -241,8 +241,10 @@ struct ours {
     _Alignas(16) char inline_bytes[1024]; /* last: not cleared */
 };
 
+/* In one piece (cut 0) with the lines that the scanner finds, in two without. */
 static void read_ours(struct ours *o, const char *p, size_t n, size_t cut)
 {
+    struct ax_head_lines lines;
     struct ax_scanner s = {0};
 
     memset(o, 0, offsetof(struct ours, inline_bytes));
@@ -250,13 +252,14 @@ static void read_ours(struct ours *o, const char *p, size_t n, size_t cut)
     if (cut)
         o->rc = ax_head_scan(&s, p, cut, &limits, &o->len, &o->why);
     if (o->rc == AX_SCAN_MORE)
-        o->rc = ax_head_scan(&s, p, n, &limits, &o->len, &o->why);
+        o->rc = cut ? ax_head_scan(&s, p, n, &limits, &o->len, &o->why)
+                    : ax_head_scan_lines(&s, p, n, &limits, &o->len, &lines, &o->why);
     if (o->rc != AX_SCAN_DONE)
         return;
     o->copy = malloc(o->len);
     assert_non_null(o->copy);
     memcpy(o->copy, p, o->len);
-    o->ok = ax_head_parse(o->copy, o->len, &limits, &o->arena, &o->head, &o->why);
+    o->ok = ax_head_parse_lines(o->copy, o->len, &limits, cut ? NULL : &lines, &o->arena, &o->head, &o->why);
 }
 
 static void end(struct ours *o)
