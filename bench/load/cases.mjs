@@ -33,6 +33,7 @@ const BROWSER_FIELDS = {
   cookie: 'session=5b1e7c0f9a3d48e2b6c4d1f0; theme=dark; visitor=1732295045.8f21c9',
 };
 
+/** against: the request of the same server that it is compared with, instead of the yardstick's. */
 export const CASES = {
   get: { title: 'GET /', method: 'GET', path: '/', right: (a) => isText(a, 'Hello World') },
   json: { title: 'GET /json', method: 'GET', path: '/json', right: (a) => isJson(a, 'message', 'Hello JSON') },
@@ -56,6 +57,7 @@ export const CASES = {
   pipeline: { title: 'GET /, 16 pipelined', method: 'GET', path: '/', pipeline: 16, right: (a) => isText(a, 'Hello World') },
   browser: {
     title: 'GET /browser, 14 headers',
+    against: 'get',
     method: 'GET',
     path: '/browser?tab=billing',
     headers: BROWSER_FIELDS,

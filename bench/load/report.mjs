@@ -14,11 +14,16 @@ export const KINDS = {
 };
 
 const BASE = 'yardstick';
+const CUT = 5; // bars of the chart: times the shortest
 
 const of = (summary, peer, name) => summary.find((s) => s.peer === peer && s.case === name);
 
-/** What the ratios of a case are to: the yardstick, or whoever was measured first. */
-export const baseOf = (summary, name) => of(summary, BASE, name) ?? summary.find((s) => s.case === name);
+/** What the ratios of a result are to: the same server's other request, the yardstick, or whoever was measured first. */
+export function baseOf(summary, s) {
+  const { against } = CASES[s.case];
+  if (against) return of(summary, s.peer, against);
+  return of(summary, BASE, s.case) ?? summary.find((other) => other.case === s.case);
+}
 
 const heading = (peer) => (peer.version ? `${peer.title} ${peer.version}` : peer.title);
 const casesOf = ({ summary }) => Object.keys(CASES).filter((name) => summary.some((s) => s.case === name));
@@ -41,20 +46,20 @@ export const DETAIL = [
 
 /** The rows of one case, with everything that was found. */
 export function detail(results, name) {
-  const base = baseOf(results.summary, name);
   return results.peers.map((peer) => {
     const s = of(results.summary, peer.name, name);
     if (!s) return [peer.title, peer.offers.includes(name) ? 'failed' : 'not offered', ...Array(DETAIL.length - 2).fill('')];
+    const base = baseOf(results.summary, s);
     return [
       peer.title,
       figure(s.rps.median) + (s.client_bound ? '†' : ''),
       range(s.rps),
-      figure(ratio(s.rps.median, base.rps.median), 2),
+      figure(ratio(s.rps.median, base?.rps.median), 2),
       figure(s.p50.median),
       figure(s.p99.median),
       figure(s.cpu_us.median, 2),
       range(s.cpu_us, 2),
-      figure(ratio(s.cpu_us.median, base.cpu_us.median), 2),
+      figure(ratio(s.cpu_us.median, base?.cpu_us.median), 2),
       figure(s.alone_mib.median, 1),
       figure(s.pss_mib.median, 1),
       figure(s.errors + s.non2xx),
@@ -69,7 +74,7 @@ function matrix(results, cell) {
     heading(peer),
     ...names.map((name) => {
       const s = of(results.summary, peer.name, name);
-      return s ? cell(s, baseOf(results.summary, name)) : '–';
+      return s ? cell(s, baseOf(results.summary, s)) : '–';
     }),
   ]);
   return markdownTable(['', ...names.map((name) => CASES[name].title)], rows);
@@ -112,7 +117,7 @@ const BOUND = '† the load generator was out of CPU: the server can do more.';
 export function sections(results) {
   const all = { machine: machineText(results) };
   if (results.summary.length) {
-    all.cpu = matrix(results, (s, base) => `${figure(s.cpu_us.median, 2)} (${figure(ratio(s.cpu_us.median, base.cpu_us.median), 2)})`);
+    all.cpu = matrix(results, (s, base) => `${figure(s.cpu_us.median, 2)} (${figure(ratio(s.cpu_us.median, base?.cpu_us.median), 2)})`);
     const rps = matrix(
       results,
       (s) => `${thousands(s.rps.median)}${s.client_bound ? '†' : ''} · ${figure(s.p50.median)} · ${figure(s.p99.median)}`,
@@ -127,7 +132,7 @@ export function sections(results) {
 }
 
 const TITLES = {
-  cpu: 'CPU per request, microseconds (and to the yardstick)',
+  cpu: "CPU per request, microseconds (and to the yardstick; the browser's to GET / of the same server)",
   rps: 'Requests per second · p50 · p99 latency in microseconds',
   memory: 'Memory of the whole tree under load, at most',
   targets: 'Targets',
@@ -138,9 +143,10 @@ export function markdown(results, { svg }) {
   const { machine: facts, ...rest } = sections(results);
   const parts = Object.entries(rest).map(([name, text]) => `## ${TITLES[name] ?? MEASURES[name].title}\n\n${text}`);
   const each = casesOf(results).map((name) => `### ${CASES[name].title}\n\n${markdownTable(DETAIL, detail(results, name))}`);
-  const details = each.length
-    ? [`## Each request\n\nRatios are to the yardstick, or to the first server without it.\n\n${each.join('\n\n')}`]
-    : [];
+  const what =
+    'Ratios are to the yardstick, or to the first server where there is none; those of the browser-like request are to GET / of ' +
+    'the same server.';
+  const details = each.length ? [`## Each request\n\n${what}\n\n${each.join('\n\n')}`] : [];
   const build = results.machine.build && [`## The build\n\n\`\`\`\n${results.machine.build}\n\`\`\``];
   const picture = `![CPU per request and requests per second](${svg})`;
   return `${['# Side by side', facts, picture, ...parts, ...details, ...(build || [])].join('\n\n')}\n`;
@@ -152,7 +158,7 @@ export function svg(results) {
     title: 'One worker under load, side by side',
     subtitle: `${m.cpu}, Node ${m.node}, ${o.connections} connections, medians of ${counted(o.rounds, 'round')}; ${made(m)}`,
     panels: [
-      { title: 'CPU per request, µs: less is better', format: (v) => figure(v, 2) },
+      { title: 'CPU per request, µs: less is better', format: (v) => figure(v, 2), cut: CUT },
       { title: 'requests per second: more is better', format: (v) => figure(v) },
     ],
     groups: casesOf(results).map((name) => ({

@@ -1,4 +1,4 @@
-// Interleaved rounds: A B C A B C …, so that the drift of a shared machine falls on all of them alike.
+// Interleaved rounds: A B C, B C A, C A B …, so that the drift of a shared machine falls on all of them alike.
 import { load } from './loader.mjs';
 import { cpuSeconds, memory, stealMeter } from './proc.mjs';
 import { ratio, rounded, spread, sum } from './stats.mjs';
@@ -21,12 +21,15 @@ export async function measure(ctx, server, name, options) {
   };
 }
 
+/** Each round starts with another one: nobody always comes behind the same neighbour's load. */
+export const rotated = (list, by) => list.map((_, i) => list[(i + by) % list.length]);
+
 /** contenders: [{ name, server, run = measure }].  Returns all runs, each with its contender and round. */
 export async function interleave(ctx, contenders, name, { rounds, warmup = 1, ...options }) {
   const runs = [];
   const broken = new Set();
   for (let round = 0; round <= rounds; round++) {
-    for (const { name: peer, server } of contenders) {
+    for (const { name: peer, server } of rotated(contenders, round)) {
       if (broken.has(peer)) continue;
       const seconds = round ? options.seconds : warmup;
       if (!seconds) continue;

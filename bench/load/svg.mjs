@@ -56,17 +56,28 @@ function place(i, panels) {
   return { x: MARGIN + LABEL + i * each, length: each - FIGURE };
 }
 
+/** A slit near the end of a bar: it would be longer. */
+const slit = (x, y) => `<path d="M${number(x - 16)} ${number(y + BAR)}l5 -${BAR}h4l-5 ${BAR}z" class="page"/>`;
+
+/** Without a limit one slow server would make dots of all the others. */
+function scale(values, cut) {
+  const longest = Math.max(...values, 0);
+  return cut ? Math.min(longest, cut * Math.min(...values)) : longest;
+}
+
 function bars(group, top, panels) {
   const out = [];
   panels.forEach((panel, i) => {
     const { x, length } = place(i, panels.length);
-    const longest = Math.max(...group.bars.map((bar) => bar.values[i]).filter(Number.isFinite), 0);
+    const longest = scale(group.bars.map((bar) => bar.values[i]).filter(Number.isFinite), panel.cut);
     group.bars.forEach((bar, row) => {
       const value = bar.values[i];
       const y = top + row * STEP;
       if (!Number.isFinite(value)) return;
-      const width = longest > 0 ? (value / longest) * length : 0;
-      out.push(rect(x, y, width, BAR, bar.kind), text(x + width + 5, y + BAR - 1, panel.format(value), { kind: 'soft' }));
+      const width = longest > 0 ? Math.min(value / longest, 1) * length : 0;
+      out.push(rect(x, y, width, BAR, bar.kind));
+      if (value > longest) out.push(slit(x + width, y));
+      out.push(text(x + width + 5, y + BAR - 1, panel.format(value), { kind: 'soft' }));
     });
   });
   return out;
@@ -100,8 +111,9 @@ function drawHead({ title, subtitle, panels, legend }) {
 }
 
 /**
- * { title, subtitle, panels: [{ title, format }], groups: [{ title, bars: [{ label, kind, values }] }],
+ * { title, subtitle, panels: [{ title, format, cut }], groups: [{ title, bars: [{ label, kind, values }] }],
  *   legend: [{ kind, label }] }, where kind is one of own, js, native, scale and values has one number for each panel.
+ * cut: bars of more than so many times the shortest are cut; without it none are.
  */
 export function chart(spec) {
   let top = HEAD;

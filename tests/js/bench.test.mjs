@@ -14,7 +14,7 @@ import { figure, median, percentile, ratio, rounded, spread, thousands } from '.
 import { chart, escapeXml } from '../../bench/load/svg.mjs';
 import { markdownTable, plainTable } from '../../bench/load/table.mjs';
 import { TARGETS, judge, targetTable } from '../../bench/load/targets.mjs';
-import { summarizeAll } from '../../bench/load/rounds.mjs';
+import { rotated, summarizeAll } from '../../bench/load/rounds.mjs';
 import xml from '../integration/xml.js';
 
 test('medians, ratios and how they are written', () => {
@@ -58,6 +58,14 @@ test('bars are to scale within a group', () => {
   const widths = [...svg.matchAll(/width="([\d.]+)" height="11" class="own"/g)].map((m) => Number(m[1]));
   assert.equal(widths.length, 3);
   assert.ok(Math.abs(widths[1] / widths[0] - 0.5) < 0.01 && Math.abs(widths[2] / widths[0] - 0.25) < 0.01, String(widths));
+});
+
+test('a bar of many times the shortest is cut, and shows it', () => {
+  const bars = [1, 2, 50].map((value) => ({ label: `v${value}`, kind: 'own', values: [value] }));
+  const svg = chart({ title: 't', subtitle: '', panels: [{ ...panels[0], cut: 5 }], groups: [{ title: 'g', bars }], legend: [] });
+  const widths = [...svg.matchAll(/width="([\d.]+)" height="11" class="own"/g)].map((m) => Number(m[1]));
+  assert.ok(Math.abs(widths[1] / widths[2] - 2 / 5) < 0.01, String(widths));
+  assert.equal(xml.elements(svg).path, 1);
 });
 
 test('the check of XML finds what is wrong', () => {
@@ -141,7 +149,8 @@ test('right answers are told from wrong ones', () => {
   assert.ok(!get.right({ status: 200, type: 'text/html', body: 'Hello World' }));
 });
 
-test('addresses and CPUs', () => {
+test('addresses, CPUs and turns', () => {
+  assert.deepEqual([0, 1, 3].map((round) => rotated(['a', 'b', 'c'], round).join('')), ['abc', 'bca', 'abc']);
   const lines = [['listening on http://127.0.0.1:3001\n', 3001], ['42331\n', 42331], ['listening on 8080\n', 8080], ['nothing yet', 0], ['', 0]];
   for (const [text, port] of lines) assert.equal(announced(text), port, text);
   assert.deepEqual(cpuList('0-2,5'), [0, 1, 2, 5]);
