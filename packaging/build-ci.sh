@@ -14,6 +14,7 @@ else
 fi
 echo "allocator: $allocator ($why)"
 set -- OUT=build/ci MARCH=portable ALLOCATOR=$allocator "$@"
+out=$(printf '%s\n' "$@" | sed -n 's/^OUT=//p' | tail -n 1) # the last one counts
 make --no-print-directory -j"$(nproc)" "$@" all
 make --no-print-directory "$@" verify
-echo "built: $PWD/build/ci/bin/actix with allocator $allocator (make ${*@Q} install puts it elsewhere)"
+echo "built: $out/bin/actix with allocator $allocator (make ${*@Q} install puts it elsewhere)"

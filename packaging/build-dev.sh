@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 set -- OUT=build/dev MARCH=native ALLOCATOR=jemalloc "$@"
 scripts/deps.sh build jemalloc
+out=$(printf '%s\n' "$@" | sed -n 's/^OUT=//p' | tail -n 1) # the last one counts
 make --no-print-directory -j"$(nproc)" "$@" all
 make --no-print-directory "$@" verify
-echo "built: $PWD/build/dev/bin/actix (make ${*@Q} install puts it elsewhere)"
+echo "built: $out/bin/actix (make ${*@Q} install puts it elsewhere)"

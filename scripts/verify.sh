@@ -77,7 +77,7 @@ flags() {
     all=$(producers "$1")
     first=$(grep -m1 -E 'GNU C[0-9]|clang' <<< "$all")
     [ -n "$first" ] || { expect "$1" "flags in the debug information" some none; return; }
-    show flags "$(grep -oE '^GNU [^ ]+ [^ ]+|clang version [^ ]+| -(O[^ ]*|f[^ ]+|m[^ ]+|std=[^ ]+|g)' <<< "$first" | tr -d '\n')"
+    show flags "$(grep -oE '^GNU [^ ]+ [^ ]+|clang version [^ ]+| -(O[^ ]*|f[^ ]+|march=[^ ]+|std=[^ ]+|g)' <<< "$first" | tr -d '\n')"
     while read -r line; do
         level=$(grep -oE '(^| )-O[0-9sg]*' <<< "$line" | tail -n 1 | tr -d ' ')
         expect "$1" OPT "$OPT" "${level:--O0}"
