@@ -55,6 +55,11 @@ $(BENCH_BIN): $(O)/bench/%: bench/micro/%.c $(O)/libactix.a
 	@echo '  LINK $@'
 	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -o $@ $< $(O)/libactix.a $(PKG_LIBS)
 
+.PHONY: bench-request
+
+bench-request: all ## reading a request in JavaScript: nanoseconds per operation (JSON=1)
+	@$(NODE) bench/micro/request_bench.js $(if $(filter 1,$(JSON)),--json) $(O)/lib/actix/addon
+
 # ---- the whole: bench/load says what the variables mean; without them everything is measured
 BENCH_RUN = $(NODE) bench/load/$(1).mjs --out '$(O)' --rounds '$(ROUNDS)' --seconds '$(SECONDS)' --cases '$(CASES)' \
             --results '$(RESULTS)' --docs docs/benchmarks.md

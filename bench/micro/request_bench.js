@@ -1,11 +1,14 @@
 'use strict';
-// node bench/micro/request_bench.js [ADDON_FOLDER ...]: what reading a request costs in JavaScript, ns per operation, each on
-// a request object of its own (whose making is the first line).  Several builds are measured in turns, in one process.
+// What reading a request costs in JavaScript, ns per operation, each on a request object of its own, whose making is the
+// first row.  A row is the best of many runs.  Several builds are measured in turns, in one process.
+//   node bench/micro/request_bench.js [--json] [ADDON_FOLDER ...]
 const net = require('node:net');
 const path = require('node:path');
 
-const ROUNDS = 9;
+const ROUNDS = 12;
 const CALLS = 20_000;
+const WARM_UP = 3;
+const NAME = 48;
 const REQUEST = [
   'POST /users/1234/posts?page=2&sort=name HTTP/1.1',
   'Host: www.example.com',
@@ -51,7 +54,7 @@ function open(folder) {
   const { Server, post } = require(path.join(folder, 'index.js'));
   const { Request } = require(path.join(folder, 'request.js'));
   return new Promise((resolve, reject) => {
-    post('/users/:id/posts', (err, { _slot, _gen, _route }) => resolve({ folder, fresh: () => new Request(_slot, _gen, _route) }));
+    post('/users/:id/posts', (err, { _slot, _gen, _route }) => resolve({ fresh: () => new Request(_slot, _gen, _route) }));
     const port = Number(/:(\d+)/.exec(new Server({ port: 0, settings: { timeout_handler_us: -1 } }).start())[1]);
     net.connect(port, '127.0.0.1').on('error', reject).write(REQUEST);
   });
@@ -63,23 +66,33 @@ function measure(fresh, operation) {
   return Number(process.hrtime.bigint() - start) / CALLS;
 }
 
-const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-
-async function main(folders) {
-  const builds = [];
-  for (const folder of folders) builds.push(await open(path.resolve(folder)));
-  for (const build of builds) console.log(build.folder);
-  for (const [name, operation] of Object.entries(OPERATIONS)) {
-    const times = builds.map(() => []);
-    for (let round = -3; round < ROUNDS; round++) {
-      builds.forEach(({ fresh }, i) => {
-        const ns = measure(fresh, operation);
-        if (round >= 0) times[i].push(ns);
-      });
-    }
-    console.log(name.padEnd(24), times.map((list) => `${median(list).toFixed(0).padStart(6)} ns`).join(' '));
+/** The best time of each build. */
+function row(builds, operation) {
+  const best = builds.map(() => Infinity);
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    builds.forEach(({ fresh }, i) => {
+      const ns = measure(fresh, operation);
+      if (round >= 0) best[i] = Math.min(best[i], ns);
+    });
   }
-  process.exit(sink === main ? 1 : 0);
+  return best;
 }
 
-main(process.argv.length > 2 ? process.argv.slice(2) : [path.join(__dirname, '../../build/release/lib/actix/addon')]);
+const table = (name, cells) => `${name.padEnd(NAME)} ${cells.map((cell) => cell.padStart(10)).join(' ')}`;
+
+async function main(args) {
+  const json = args.includes('--json');
+  const folders = args.filter((arg) => arg !== '--json');
+  if (folders.length === 0) folders.push(path.join(__dirname, '../../build/release/lib/actix/addon'));
+  const builds = [];
+  for (const folder of folders) builds.push(await open(path.resolve(folder)));
+  if (!json) console.log(table('request', builds.map((_, i) => (builds.length > 1 ? `${i + 1}, ns` : 'ns'))));
+  for (const [name, operation] of Object.entries(OPERATIONS)) {
+    const best = row(builds, operation);
+    if (json) best.forEach((ns) => console.log(JSON.stringify({ bench: 'request', name, ns: Number(ns.toFixed(2)) })));
+    else console.log(table(name, best.map((ns) => ns.toFixed(2))));
+  }
+  process.exit(sink === undefined ? 1 : 0);
+}
+
+main(process.argv.slice(2));
