@@ -60,8 +60,8 @@ static inline uint32_t ax_differ4(const char *a, const char *lower)
 static inline bool ax_same_nocase(const char *a, const char *lower, size_t n)
 {
     if (n >= 8) {
-        uint64_t d = ax_differ8(a + n - 8, lower + n - 8);
-        for (size_t i = 0; i + 8 < n; i += 8)
+        uint64_t d = ax_differ8(a, lower) | ax_differ8(a + n - 8, lower + n - 8);
+        for (size_t i = 8; AX_UNLIKELY(i + 8 < n); i += 8)
             d |= ax_differ8(a + i, lower + i);
         return d == 0;
     }

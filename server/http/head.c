@@ -275,32 +275,31 @@ static inline struct ax_str trim(const char *p, const char *stop)
 static bool read_lines(struct reader *r, const struct ax_head_lines *lines)
 {
     struct ax_head *h = r->head;
-    const char *base = h->base;
+    const char *base = r->start;
+    uint64_t known = h->known;
     unsigned at = lines->start, n = h->nfields;
 
-    for (unsigned i = 0; i < lines->n; i++) {
-        unsigned colon = lines->line[i].colon, end = lines->line[i].end;
-        const struct ax_str name = {base + at, colon - at};
+    for (const struct ax_head_line *l = lines->line, *stop = l + lines->n; l < stop; l++, n++) {
+        const struct ax_str name = {base + at, l->colon - at};
         enum ax_field_name id = ax_field_name_of(name);
-        if (AX_UNLIKELY(id == AX_FIELD_OTHER) && !all_token(name.p, name.p + name.n))
+        if (id == AX_FIELD_OTHER && AX_UNLIKELY(!all_token(name.p, name.p + name.n)))
             return malformed(r); /* the names of the list are made of token characters */
-        if (AX_UNLIKELY(n == r->cap)) {
-            h->nfields = (uint16_t)n;
-            if (!grow(r))
-                return false;
-        }
-        struct ax_str value = trim(base + colon + 1, base + end);
-        struct ax_field *f = &h->fields[n++];
+        h->nfields = (uint16_t)n;
+        if (AX_UNLIKELY(n == r->cap) && !grow(r))
+            return false;
+        struct ax_str value = trim(base + l->colon + 1, base + l->end);
+        struct ax_field *f = &h->fields[n];
         f->name = (struct ax_span){(uint16_t)at, (uint16_t)name.n};
         f->value = (struct ax_span){(uint16_t)(value.p - base), (uint16_t)value.n};
         f->id = (uint16_t)id;
-        h->known |= 1ull << id;
+        known |= 1ull << id;
         id = meaning(id, name);
         if (read_here >> id & 1)
             read_field(h, &r->facts, id, value);
-        at = end + CRLF_LEN;
+        at = l->end + CRLF_LEN;
     }
     h->nfields = (uint16_t)n;
+    h->known = known;
     return true;
 }
 

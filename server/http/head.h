@@ -1,10 +1,11 @@
 /* http/head.h - a request head: found in the bytes, checked strictly, parsed.  Pure: no socket, no clock.
  * Two steps, because the bytes are copied only once, when the head is whole:
- *   ax_head_scan   finds its end in what was received and checks the raw lines: every line ends in CRLF, no
- * other CR, no NUL, no line starts with SP, HT or ':', no SP or HT before the colon (RFC
- * 9112, 2.2, 5.1, 5.2), one space between the parts of the request line (3); ax_head_parse  parses the
- * owner's copy with llhttp and checks the parts: Host (RFC 9112, 3.2), Transfer-Encoding exactly `chunked`
- * and only under 1.1 (6.1), version 1.0 or 1.1, no fragment. */
+ *   ax_head_scan    finds its end in what was received and checks the raw lines: every line ends in CRLF, no
+ *                   other control byte but HT, no line starts with SP, HT or ':', no SP or HT before the
+ * colon (RFC 9112, 2.2, 5.1, 5.2), one space between the parts of the request line (3); ax_head_parse   finds
+ * the parts in the owner's copy and checks them: token characters in names, Host (RFC 9112, 3.2),
+ * Transfer-Encoding exactly `chunked` and only under 1.1 (6.1), version 1.0 or 1.1, no fragment. What they
+ * accept llhttp accepts too, and finds the same in it: tests/unit/http/head_diff_test.c. */
 #ifndef AX_HTTP_HEAD_H
 #define AX_HTTP_HEAD_H
 

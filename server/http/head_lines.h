@@ -9,14 +9,15 @@
 
 enum { AX_HEAD_LINES = 32 }; /* more than browsers send */
 
+struct ax_head_line {
+    uint16_t colon, end; /* offsets of the first ':' and of the CR */
+};
 struct ax_head_lines {
     bool whole;     /* the empty line was met behind them */
     unsigned n;     /* of the lines below */
     uint32_t start; /* of the first of them */
     uint32_t next;  /* where the first one that is not here starts, or what follows the empty line */
-    struct {
-        uint16_t colon, end; /* offsets of the first ':' and of the CR */
-    } line[AX_HEAD_LINES];
+    struct ax_head_line line[AX_HEAD_LINES];
 };
 
 /* Finds lines from `start` on, p[start] being the first byte of one, in p[0..n), n at most 65,535.  It stops
