@@ -14,7 +14,7 @@ import { context } from './context.mjs';
 import { MEASURES } from './measures.mjs';
 import { chosen, parseOptions } from './options.mjs';
 import { PEERS } from './peers.mjs';
-import { main, stop } from './process.mjs';
+import { main, stop, stopAll } from './process.mjs';
 import { DETAIL, detail, fillIn, markdown, sections, svg } from './report.mjs';
 import { interleave, summarizeAll } from './rounds.mjs';
 import { serve } from './server.mjs';
@@ -86,6 +86,7 @@ async function further(ctx, options, results) {
       console.log(MEASURES[name].describe(results.further[name]));
     } catch (err) {
       ctx.problem(`${MEASURES[name].title}: ${err.message}`);
+      await stopAll(); // what it had started must not run beside the next
     }
   }
 }

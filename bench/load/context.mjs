@@ -17,7 +17,6 @@ const said = (command) =>
 /** Facts to judge figures by; what a machine does not tell is ''. */
 export async function machine(out, allowed) {
   const cpus = os.cpus();
-  const built = resolve(ROOT, out, '.flags');
   return {
     date: new Date().toISOString(),
     cpu: cpus[0]?.model ?? '',
@@ -29,9 +28,8 @@ export async function machine(out, allowed) {
     revision: await said(['git', 'rev-parse', '--short=12', 'HEAD']),
     changed: (await said(['git', 'status', '--porcelain', '--untracked-files=no'])) !== '',
     version: readFileSync(join(ROOT, 'VERSION'), 'utf8').trim(),
-    /** What the program says of itself, and what it was compiled with. */
-    program: JSON.parse((await said([resolve(ROOT, out, 'bin/actix'), 'version', '--json'])) || '{}'),
-    build: existsSync(built) ? readFileSync(built, 'utf8').trim() : '',
+    /** What the program says it was compiled with. */
+    build: JSON.parse((await said([resolve(ROOT, out, 'bin/actix'), 'version', '--json'])) || '{}').build ?? {},
   };
 }
 

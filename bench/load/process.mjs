@@ -78,9 +78,12 @@ export async function stop(it) {
   running.delete(it);
 }
 
+/** Ends all that runs. */
+export const stopAll = () => Promise.all([...running].map(stop));
+
 /** Ends all that runs and removes what was made. */
 export async function cleanUp() {
-  await Promise.all([...running].map(stop));
+  await stopAll();
   for (const dir of folders) rmSync(dir, { recursive: true, force: true });
   folders.clear();
 }
@@ -93,6 +96,10 @@ export async function main(work) {
     ['SIGHUP', 129],
   ])
     process.on(name, () => cleanUp().finally(() => process.exit(code)));
+  process.on('uncaughtException', (err) => {
+    console.error(`bench: ${err.stack}`);
+    cleanUp().finally(() => process.exit(1));
+  });
   try {
     await work();
   } catch (err) {

@@ -92,6 +92,12 @@ function memoryTable({ peers, summary }) {
 /** Day and revision. */
 export const made = (m) => `${m.date.slice(0, 10)}, revision ${m.revision}${m.changed ? ' with changes' : ''}`;
 
+function buildText(b) {
+  if (!b.compiler) return [];
+  const options = `march ${b.march}, LTO ${b.lto}, PGO ${b.pgo}, allocator ${b.allocator} (${b.allocator_version})`;
+  return [`actix: ${b.kind} build by ${b.compiler}, ${b.opt}, ${options}.`];
+}
+
 export function machineText({ machine: m, options: o }) {
   const pinned = m.server_cpus.length
     ? `server on CPU ${m.server_cpus}, load generator on CPU ${m.client_cpus}`
@@ -100,7 +106,7 @@ export function machineText({ machine: m, options: o }) {
     `${m.cpu}, ${counted(m.cpus, 'CPU')}, ${m.kernel}, Node ${m.node}; ${made(m)}.`,
     `${pinned}; ${o.connections} connections; medians of ${counted(o.rounds, 'interleaved round')} of ${o.seconds} s.`,
   ];
-  return lines.join('  \n');
+  return [...lines, ...buildText(m.build)].join('  \n');
 }
 
 function leftOut({ left_out: missing, problems }) {
@@ -147,9 +153,8 @@ export function markdown(results, { svg }) {
     'Ratios are to the yardstick, or to the first server where there is none; those of the browser-like request are to GET / of ' +
     'the same server.';
   const details = each.length ? [`## Each request\n\n${what}\n\n${each.join('\n\n')}`] : [];
-  const build = results.machine.build && [`## The build\n\n\`\`\`\n${results.machine.build}\n\`\`\``];
   const picture = `![CPU per request and requests per second](${svg})`;
-  return `${['# Side by side', facts, picture, ...parts, ...details, ...(build || [])].join('\n\n')}\n`;
+  return `${['# Side by side', facts, picture, ...parts, ...details].join('\n\n')}\n`;
 }
 
 export function svg(results) {

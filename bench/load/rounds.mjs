@@ -24,7 +24,7 @@ export async function measure(ctx, server, name, options) {
 /** Each round starts with another one: nobody always comes behind the same neighbour's load. */
 export const rotated = (list, by) => list.map((_, i) => list[(i + by) % list.length]);
 
-/** contenders: [{ name, server, run = measure }].  Returns all runs, each with its contender and round. */
+/** contenders: [{ name, server, run = measure }].  Returns all runs, in the contenders' order. */
 export async function interleave(ctx, contenders, name, { rounds, warmup = 1, ...options }) {
   const runs = [];
   const broken = new Set();
@@ -42,7 +42,8 @@ export async function interleave(ctx, contenders, name, { rounds, warmup = 1, ..
       }
     }
   }
-  return runs;
+  const place = (run) => contenders.findIndex(({ name: peer }) => peer === run.peer);
+  return runs.sort((a, b) => place(a) - place(b));
 }
 
 /** The medians of one contender's runs of one case. */

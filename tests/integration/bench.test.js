@@ -75,7 +75,7 @@ test('compares, and writes JSON, Markdown and a chart', async (t) => {
   results.summary.forEach(checkSummary);
   assert.equal(results.runs.length, 4);
   assert.equal(results.further.burst.replaced, 0);
-  for (const fact of ['cpu', 'kernel', 'node', 'date', 'version', 'program']) assert.ok(results.machine[fact], fact);
+  for (const fact of ['cpu', 'kernel', 'node', 'date', 'version', 'build']) assert.ok(results.machine[fact], fact);
   const text = read(dir, 'r.md');
   for (const part of ['# Side by side', '![', '](r.svg)', 'GET / |', '## Targets', '## A burst on a busy handler', 'Nothing was left out.']) assert.ok(text.includes(part), part);
   for (const line of text.split('\n').filter((l) => l.startsWith('|'))) assert.ok(line.endsWith('|'), line);
