@@ -1,7 +1,7 @@
 // Interleaved rounds: A B C, B C A, C A B …, so that the drift of a shared machine falls on all of them alike.
 import { load } from './loader.mjs';
 import { cpuSeconds, memory, stealMeter } from './proc.mjs';
-import { ratio, rounded, spread, sum } from './stats.mjs';
+import { median, ratio, rounded, spread, sum } from './stats.mjs';
 
 /** One run against one server: what the load generator saw, and what the server's processes took for it. */
 export async function measure(ctx, server, name, options) {
@@ -65,6 +65,13 @@ export function summarize(runs) {
     non2xx: total('non2xx'),
     client_bound: runs.filter((run) => run.client_bound).length * 2 > runs.length,
   };
+}
+
+/** The median of the ratios of two contenders round by round: what drifts between rounds falls out. */
+export function paired(runs, peer, base, field) {
+  const of = (name, round) => runs.find((run) => run.peer === name && run.round === round)?.[field];
+  const rounds = [...new Set(runs.map((run) => run.round))];
+  return median(rounds.map((round) => ratio(of(peer, round), of(base, round))));
 }
 
 /** All of it, one summary for each contender and case, in the order measured. */

@@ -14,7 +14,7 @@ import { figure, median, percentile, ratio, rounded, spread, thousands } from '.
 import { chart, escapeXml } from '../../bench/load/svg.mjs';
 import { markdownTable, plainTable } from '../../bench/load/table.mjs';
 import { TARGETS, judge, targetTable } from '../../bench/load/targets.mjs';
-import { rotated, summarizeAll } from '../../bench/load/rounds.mjs';
+import { paired, rotated, summarizeAll } from '../../bench/load/rounds.mjs';
 import xml from '../integration/xml.js';
 
 test('medians, ratios and how they are written', () => {
@@ -181,6 +181,12 @@ test('targets say yes, no, or that nothing was measured', () => {
   assert.equal(met['burst on a handler of 5 ms: first answer'], false);
   assert.equal(met['the same: workers replaced'], true);
   assert.equal(targetTable(judged).split('\n').length, TARGETS.length + 2);
+});
+
+test('ratios round by round do not feel a drift', () => {
+  const drift = [1, 10, 3].flatMap((cpu, i) => [{ ...made('a', 'get', cpu, 1), round: i }, { ...made('b', 'get', cpu * 1.5, 1), round: i }]);
+  assert.equal(paired(drift, 'b', 'a', 'cpu_us'), 1.5);
+  assert.ok(Number.isNaN(paired([], 'b', 'a', 'cpu_us')));
 });
 
 test('one target misses when one of its requests does', () => {
