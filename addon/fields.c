@@ -1,12 +1,14 @@
 /* The fields of a request's head.  Names of http/field_name.def are numbers here: JavaScript has their
  * strings, made once (fieldNames), so no name is made, lower-cased or compared per request.  Values are
  * latin1, as Node has them.  A stale handle gives undefined (a NULL napi_value). */
+#include "base/buf.h"
 #include "bridge.h"
 #include "http/field_name.h"
 
 /* Words of the table that ax_js_fields fills, see native.d.ts. */
 enum { TABLE_N = 0, TABLE_HEAD = 1, TABLE_STEP = 5 };
-enum { REPEATED = 1 << 6 }; /* of a known name: it was there before; beyond every enum ax_field_name */
+enum { COOKIES_MAX = 2 * 65536 }; /* bytes: a head has at most 65,535, and each line takes more than "; " */
+enum { REPEATED = 1 << 6 };       /* of a known name: it was there before; beyond every enum ax_field_name */
 _Static_assert((int)AX_FIELD_NAMES <= (int)REPEATED, "a number and the flag share a word");
 
 /* Without interning the core finds no numbers, so none are offered. */
@@ -66,6 +68,44 @@ napi_value ax_js_header(napi_env env, napi_callback_info info)
         return NULL;
     struct ax_str v = ax_head_field(&c.r->head, (struct ax_str){name, n});
     return value_or_null(env, n < sizeof name - 1 ? v : (struct ax_str){0});
+}
+
+static inline bool is_cookie(const struct ax_head *h, const struct ax_field *f)
+{
+    return AX_INTERN ? f->id == AX_FIELD_COOKIE : ax_str_eq_nocase(ax_head_str(h, f->name), AX_STR("cookie"));
+}
+
+/* Several lines are one (RFC 9113, 8.2.3); clients of HTTP/1.1 send one (RFC 6265, 5.4). */
+napi_value ax_js_cookie(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    struct ax_buf joined = AX_BUF_INIT(COOKIES_MAX);
+    struct ax_str one = {0};
+    unsigned n = 0;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    const struct ax_head *h = &c.r->head;
+    for (uint32_t i = 0; i < h->nfields; i++) {
+        if (!is_cookie(h, &h->fields[i]))
+            continue;
+        struct ax_str v = ax_head_str(h, h->fields[i].value);
+        if (n == 1)
+            ax_buf_add(&joined, one.p, one.n);
+        if (n++ == 0) {
+            one = v;
+            continue;
+        }
+        ax_buf_adds(&joined, "; ");
+        ax_buf_add(&joined, v.p, v.n);
+    }
+    napi_value ret = NULL;
+    if (joined.failed)
+        napi_throw_error(env, "ERR_NOMEM", "out of memory");
+    else
+        ret = value_or_null(env, n > 1 ? ax_buf_str(&joined) : one);
+    ax_buf_fini(&joined);
+    return ret;
 }
 
 static void fill(const struct ax_head *h, uint32_t from, uint32_t room, uint16_t *table)

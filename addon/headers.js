@@ -1,7 +1,7 @@
 'use strict';
 // Header fields: of a request as node:http shows them, of a response as checked and rendered lines.
 const native = require('./native');
-const { FIELDS } = require('./names');
+const { FIELDS, propertyName } = require('./names');
 const { invalidChar, invalidArgument } = require('./errors');
 
 // Of these a second one is dropped, as node:http documents under message.headers; set-cookie is a list, cookies are
@@ -53,7 +53,8 @@ function addTable(all, text) {
     const id = table[at];
     const value = text.slice(table[at + 3], table[at + 4]);
     if (id !== 0 && id < REPEATED) all[FIELDS[id]] = value;
-    else addField(all, id === 0 ? text.slice(table[at + 1], table[at + 2]).toLowerCase() : FIELDS[id - REPEATED], value);
+    else if (id !== 0) addField(all, FIELDS[id - REPEATED], value);
+    else addField(all, propertyName(text.slice(table[at + 1], table[at + 2]).toLowerCase()), value);
   }
 }
 
@@ -78,16 +79,21 @@ function own(object, name, value) {
 function cookies(header) {
   const all = Object.create(null);
   if (header === null) return all;
-  for (const piece of header.split(';')) {
-    const eq = piece.indexOf('=');
-    if (eq < 0) continue;
-    const name = piece.slice(0, eq).trim();
-    let value = piece.slice(eq + 1).trim();
-    if (name in all) continue;
-    if (value.length > 1 && value.startsWith('"') && value.endsWith('"')) value = value.slice(1, -1);
-    all[name] = decode(value);
+  let equals = header.indexOf('=');
+  for (let at = 0; equals >= 0; ) {
+    const semicolon = header.indexOf(';', at);
+    const end = semicolon < 0 ? header.length : semicolon;
+    if (equals < end) addCookie(all, propertyName(header.slice(at, equals).trim()), header.slice(equals + 1, end).trim());
+    at = end + 1;
+    if (equals < at) equals = header.indexOf('=', at);
   }
   return all;
+}
+
+function addCookie(all, name, value) {
+  if (all[name] !== undefined) return;
+  const quoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
+  all[name] = decode(quoted ? value.slice(1, -1) : value);
 }
 
 function decode(value) {

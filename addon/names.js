@@ -31,4 +31,21 @@ function learn(name) {
 /** What fieldKey has made of a name, for people. */
 const fieldName = (key) => (typeof key === 'number' ? FIELDS[key] : key);
 
-module.exports = { METHODS, FIELDS, asKeys, fieldKey, fieldName };
+/** Names that clients choose (of queries, of cookies) come again too, and a string just cut out costs V8 most of a
+ *  microsecond as the name of a property.  When there are too many, all are forgotten. */
+const PROPERTIES_MAX = 1024;
+const PROPERTY_LENGTH_MAX = 32;
+const properties = new Map();
+
+function propertyName(text) {
+  return properties.get(text) ?? (text.length <= PROPERTY_LENGTH_MAX ? newProperty(text) : text);
+}
+
+function newProperty(text) {
+  const [name] = asKeys([text]);
+  if (properties.size >= PROPERTIES_MAX) properties.clear();
+  properties.set(name, name);
+  return name;
+}
+
+module.exports = { METHODS, FIELDS, asKeys, propertyName, fieldKey, fieldName };

@@ -107,6 +107,8 @@ export function formPairs(slot: number, gen: number): string[] | undefined;
 export function header(slot: number, gen: number, name: string): string | null | undefined;
 /** The same for the name of that number. */
 export function headerAt(slot: number, gen: number, id: number): string | null | undefined;
+/** All fields named Cookie, joined with "; "; null = none. */
+export function cookie(slot: number, gen: number): string | null | undefined;
 /** Well-known names in lower case by their numbers; 0 is none (''). */
 export function fieldNames(): string[];
 /** Returns the head as received, in latin1, and says in `table` where its fields are, from number `from` on and as many as

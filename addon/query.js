@@ -2,6 +2,7 @@
 // The query of a request as an object.  Most queries have nothing to decode: they are cut up here, which costs a third of
 // what an array of pairs from native code does.
 const native = require('./native');
+const { propertyName } = require('./names');
 const { own } = require('./headers');
 const errors = require('./errors');
 
@@ -37,8 +38,8 @@ function cut(text, all, add) {
   for (let at = 0; at <= text.length; at++) {
     const c = at < text.length ? text.charCodeAt(at) : AMPERSAND;
     if (c === AMPERSAND) {
-      if (equals >= 0) add(all, text.slice(start, equals), text.slice(equals + 1, at));
-      else if (at > start) add(all, text.slice(start, at), '');
+      if (equals >= 0) add(all, propertyName(text.slice(start, equals)), text.slice(equals + 1, at));
+      else if (at > start) add(all, propertyName(text.slice(start, at)), '');
       start = at + 1;
       equals = -1;
     } else if (c === EQUALS) {

@@ -171,7 +171,7 @@ class Request {
 
   get cookies() {
     const more = moreOf(this);
-    return (more.cookies ??= cookies(this.headers.cookie ?? null));
+    return (more.cookies ??= cookies(cookieOf(this)));
   }
 
   getBodySize() {
@@ -482,6 +482,12 @@ function valuesNow(req) {
 function named(target, names, values) {
   for (let i = 0; i < names.length; i++) own(target, names[i], values[i]);
   return target;
+}
+
+/** null = none */
+function cookieOf(req) {
+  const line = native.cookie(req._slot, req._gen);
+  return line !== undefined ? line : (req.headers.cookie ?? null); // after the end: of the headers, where those were read before
 }
 
 /** After the end: from all of them, where those were read before. */

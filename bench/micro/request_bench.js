@@ -40,6 +40,7 @@ const OPERATIONS = {
   'getHeader, other': (req) => req.getHeader('X-Tenant'),
   'getHeader, 3 of them': (req) => [req.getHeader('user-agent'), req.getHeader('accept-language'), req.getHeader('cookie')],
   'getHeader, 3 times one': (req) => [req.getHeader('cookie'), req.getHeader('cookie'), req.getHeader('cookie')],
+  cookies: (req) => req.cookies,
   headers: (req) => req.headers,
   query: (req) => req.query,
   getQueryParams: (req) => req.getQueryParams(),

@@ -320,6 +320,7 @@ test('a stale or invented handle touches nothing; late sends are counted', async
       }
       assert.equal(native.header(s, g, 'host'), undefined);
       assert.equal(native.headerAt(s, g, 1), undefined);
+      assert.equal(native.cookie(s, g), undefined);
       assert.equal(native.fields(s, g, new Uint16Array(6), 0), undefined);
       assert.equal(native.sendString(s, g, 200 | (5 << 13), 'stale'), undefined);
     }

@@ -41,6 +41,10 @@ test('cookies', () => {
     ['a=%C3%A4; b=%zz', { a: 'ä', b: '%zz' }],
     ['novalue; c=a=b', { c: 'a=b' }],
     ['__proto__=x', { ['__proto__']: 'x' }],
+    ['a; b; c', {}],
+    ['a; b=1; c; ; =v; d=2;', { b: '1', '': 'v', d: '2' }],
+    [' a = 1 ;b= " ;c=""', { a: '1', b: '"', c: '' }],
+    ['', {}],
   ];
   for (const [header, want] of rows) {
     const got = cookies(header);
@@ -83,4 +87,17 @@ test('response headers are checked', () => {
   fine.add('x', 'a\tb \xe4');
   for (const name of ['Content-Length', 'transfer-encoding', 'CONNECTION', 'date']) fine.add(name, '1');
   assert.strictEqual(fine.render(), 'x: a\tb \xe4\r\n');
+});
+
+test('names are remembered within bounds, and are the same whether they are or not', () => {
+  const { propertyName, fieldKey, fieldName } = require(path.join(addon, 'names.js'));
+  for (let i = 0; i < 5000; i++) {
+    assert.strictEqual(propertyName(`n${i}`), `n${i}`);
+    assert.strictEqual(fieldName(fieldKey(`N${i}`)), `n${i}`);
+  }
+  for (const name of ['', 'x'.repeat(100), '__proto__', '7', '\xe9']) assert.strictEqual(propertyName(name), name);
+  for (const name of ['Host', 'HOST', 'host']) assert.strictEqual(fieldKey(name), fieldKey('host'));
+  assert.strictEqual(fieldName(fieldKey('User-Agent')), 'user-agent');
+  assert.strictEqual(fieldKey('X-Of-No-List'), 'x-of-no-list');
+  assert.strictEqual(fieldKey(5), '5');
 });

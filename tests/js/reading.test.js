@@ -147,6 +147,29 @@ test('queries, plain and to be decoded', async (t) => {
   }
 });
 
+test('cookies of no, one and several lines, and after the end', async (t) => {
+  const { promise, resolve } = later();
+  const { port } = await serve(t, {
+    'GET /': (req) => [{ ...req.cookies }, req.headers.cookie ?? null],
+    'GET /late': (req) => {
+      void req.headers;
+      req.sendText('');
+      setImmediate(() => resolve({ ...req.cookies }));
+    },
+  });
+  const rows = [
+    [[], {}, null],
+    [['Cookie: a=1; b=\xe9'], { a: '1', b: '\xe9' }, 'a=1; b=\xe9'],
+    [['Cookie: a=1', 'X: y', 'cookie: b=2', 'COOKIE: c=3'], { a: '1', b: '2', c: '3' }, 'a=1; b=2; c=3'],
+  ];
+  for (const [lines, all, line] of rows) {
+    const bytes = Buffer.from(request('GET', '/', lines), 'latin1');
+    assert.deepStrictEqual(jsonOf(await raw(port, bytes)), [all, line]);
+  }
+  await raw(port, request('GET', '/late', ['Cookie: a=1', 'Cookie: b=2']));
+  assert.deepStrictEqual(await promise, { a: '1', b: '2' });
+});
+
 test('paths and methods', async (t) => {
   const tell = (req) => [req.method, req.path, req.getUri(), req.getMethod(), req.getPath()];
   const { port } = await serve(t, { 'GET /a': tell, 'ANY /any': tell, 'GET /caf\u00e9': tell });
