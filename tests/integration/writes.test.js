@@ -126,7 +126,8 @@ test('clients that pipeline and do not read make the server hold limits.output a
     return same === 50;
   }, 30_000);
   const held = own(engine.pid) - before;
-  t.diagnostic(`${(held / MIB).toFixed(1)} MiB for ${CLIENTS} clients that asked for ${((CLIENTS * 64 * LATE) / MIB).toFixed(0)} MiB; ${last} requests wait`);
+  const asked = ((CLIENTS * 64 * LATE) / MIB).toFixed(0);
+  t.diagnostic(`${(held / MIB).toFixed(1)} MiB for ${CLIENTS} clients that asked for ${asked} MiB; ${last} requests wait`);
   assert.ok(last > CLIENTS * 16, `${last} requests wait`);
   // what is held, and as much again for what the garbage collector has not taken yet
   assert.ok(held < 3 * CLIENTS * (256 * 1024 + LATE) + 16 * MIB, `${held} bytes`);
