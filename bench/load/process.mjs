@@ -31,7 +31,7 @@ export function launch(command, { cwd, env = {}, cpus, files } = {}) {
   const [file, ...args] = wrapped(command, { cpus, files });
   const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
   const it = { pid: child.pid, command, stdout: '', stderr: '', exit: undefined };
-  running.add(it);
+  if (it.pid) running.add(it); // without one it could not be started: the error follows
   child.stdout.on('data', (data) => (it.stdout += data));
   child.stderr.on('data', (data) => (it.stderr = (it.stderr + data).slice(-KEPT)));
   it.ended = new Promise((resolve) => {
@@ -81,33 +81,36 @@ export async function stop(it) {
 /** Ends all that runs. */
 export const stopAll = () => Promise.all([...running].map(stop));
 
-/** Ends all that runs and removes what was made. */
-export async function cleanUp() {
-  await stopAll();
+/** Ends all that runs and removes what was made, without letting anything else go on meanwhile and start more. */
+export function cleanUp() {
+  const all = [...running].flatMap((it) => tree(it.pid));
+  for (const it of running) signal([it.pid], 'SIGTERM', true);
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end && all.some(alive);) Atomics.wait(clock, 0, 0, LOOK_MS);
+  signal(all.filter(alive), 'SIGKILL');
+  running.clear();
   for (const dir of folders) rmSync(dir, { recursive: true, force: true });
   folders.clear();
 }
 
 /** Runs a benchmark's main function; the exit code tells whether it worked, never how fast anything was. */
 export async function main(work) {
-  for (const [name, code] of [
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-  ])
-    process.on(name, () => cleanUp().finally(() => process.exit(code)));
+  const end = (code) => {
+    cleanUp();
+    process.exit(code);
+  };
+  for (const [name, code] of Object.entries({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 })) process.on(name, () => end(code));
   process.on('uncaughtException', (err) => {
     console.error(`bench: ${err.stack}`);
-    cleanUp().finally(() => process.exit(1));
+    end(1);
   });
   try {
     await work();
   } catch (err) {
     console.error(`bench: ${err.usage ? err.message : err.stack}`);
     process.exitCode = err.usage ? 2 : 1;
-  } finally {
-    await cleanUp();
   }
+  cleanUp();
 }
 
 export function usage(message) {

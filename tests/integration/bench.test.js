@@ -50,6 +50,17 @@ function isLoader(pid) {
   }
 }
 
+/** Processes of a run: those that have its temporary folder in their environment. */
+function withFolder(dir) {
+  return fs.readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && fs.readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`TMPDIR=${dir}\0`);
+    } catch {
+      return false; // it has just ended
+    }
+  });
+}
+
 const read = (dir, name) => fs.readFileSync(path.join(dir, name), 'utf8');
 
 function checkSummary(s) {
@@ -121,6 +132,7 @@ test('an interrupt ends all that was started', async (t) => {
   it.child.kill('SIGINT');
   assert.equal(await it.ended, 130, it.out);
   assert.deepEqual(all.filter(alive), []);
+  assert.deepEqual(withFolder(path.join(dir, 'tmp')), []); // nor was anything started after them
   assert.deepEqual(fs.readdirSync(path.join(dir, 'tmp')), []);
 });
 
