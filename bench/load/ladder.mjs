@@ -209,7 +209,10 @@ function write(options, results) {
   );
   for (const name of options.cases) console.log(`\n${CASES[name].title}\n${plainTable(HEAD, steps(results, name))}`);
   console.log(`\nbench: ${base}.json, ${base}.md, ${base}.svg`);
-  if (options.docs) writeFileSync(options.docs, fillIn(readFileSync(options.docs, 'utf8'), { ladder: section(results) }));
+  const whole = options.cases.length === DEFAULTS.cases.length;
+  if (!options.docs) return;
+  if (whole) writeFileSync(options.docs, fillIn(readFileSync(options.docs, 'utf8'), { ladder: section(results) }));
+  console.log(`bench: ${options.docs}${whole ? '' : ': not all was asked for, left as it is'}`);
 }
 
 await main(async () => {
