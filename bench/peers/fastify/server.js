@@ -15,9 +15,7 @@ app.get('/browser', (req, reply) => {
 app.get('/json', answers({ message: string, timestamp: integer }), (req, reply) =>
   reply.send({ message: 'Hello JSON', timestamp: Date.now() }),
 );
-app.post('/json', answers({ received: {}, timestamp: integer }), (req, reply) =>
-  reply.send({ received: req.body, timestamp: Date.now() }),
-);
+app.post('/json', answers({ received: {}, timestamp: integer }), (req, reply) => reply.send({ received: req.body, timestamp: Date.now() }));
 
 // a scope of its own, where a body of any type is text
 app.register(async (scope) => {

@@ -30,7 +30,12 @@ function parse(res, body) {
 }
 
 function browser(res, req) {
-  const fields = [req.getQuery('tab'), req.getHeader('accept-language'), req.getHeader('sec-fetch-site'), req.getHeader('sec-ch-ua-platform')];
+  const fields = [
+    req.getQuery('tab'),
+    req.getHeader('accept-language'),
+    req.getHeader('sec-fetch-site'),
+    req.getHeader('sec-ch-ua-platform'),
+  ];
   text(res, fields.join(' '));
 }
 
