@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -70,6 +71,12 @@ char *ax_asprintf(const char *fmt, ...)
 void ax_free(void *p)
 {
     ax_heap_free(p);
+}
+
+void ax_alloc_trim(void)
+{
+    ax_heap_trim();
+    malloc_trim(0);
 }
 
 struct ax_allocator ax_allocator(void)

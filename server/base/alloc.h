@@ -19,6 +19,10 @@ char *ax_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_res
 char *ax_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), warn_unused_result));
 void ax_free(void *p);
 
+/* Gives free memory back to the system, of the allocator and of libc's (V8's and libuv's).  Takes from
+ * microseconds to some milliseconds: not on the way of a request. */
+void ax_alloc_trim(void);
+
 /* What really serves this process or addon. */
 struct ax_allocator {
     const char *name; /* default, jemalloc, mimalloc */

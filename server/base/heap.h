@@ -20,9 +20,17 @@ extern struct ax_heap_jemalloc {
     void *(*mallocx)(size_t bytes, int flags);
     void *(*rallocx)(void *p, size_t bytes, int flags);
     void (*dallocx)(void *p, int flags);
+    int (*ctl)(const char *name, void *old, size_t *old_bytes, void *new, size_t new_bytes); /* may be NULL */
     char version[24];
     char why[160];
 } ax_heap_jemalloc;
+
+/* 4096 is MALLCTL_ARENAS_ALL of jemalloc 5; others do not know it, and let unused pages go in time. */
+static inline void ax_heap_trim(void)
+{
+    if (ax_heap_jemalloc.ctl)
+        ax_heap_jemalloc.ctl("arena.4096.purge", NULL, NULL, NULL, 0);
+}
 
 static inline void *ax_heap_alloc(size_t bytes)
 {
@@ -71,6 +79,13 @@ static inline void ax_heap_describe(struct ax_allocator *a)
 #include <gnu/libc-version.h>
 #define AX_HEAP(function) function
 #endif
+
+static inline void ax_heap_trim(void)
+{
+#if defined(AX_ALLOC_MIMALLOC)
+    mi_collect(true);
+#endif
+}
 
 static inline void *ax_heap_alloc(size_t bytes)
 {

@@ -29,7 +29,10 @@ static void ask_version(void *handle)
     const char *text = NULL;
     size_t n = sizeof text;
 
-    if (find(handle, "mallctl", &ctl, sizeof ctl) && ctl("version", &text, &n, NULL, 0) == 0 && text)
+    if (!find(handle, "mallctl", &ctl, sizeof ctl))
+        return;
+    ax_heap_jemalloc.ctl = ctl;
+    if (ctl("version", &text, &n, NULL, 0) == 0 && text)
         snprintf(ax_heap_jemalloc.version, sizeof ax_heap_jemalloc.version, "%.*s", (int)strcspn(text, "-"),
                  text);
 }

@@ -1,12 +1,13 @@
 #include "base/trim.h"
 
-#include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
 
 /* One entry of /proc/self/smaps, proc(5). */
 struct mapping {
@@ -45,11 +46,6 @@ static size_t drop(const struct mapping *m)
     return madvise((void *)m->from, m->to - m->from, MADV_DONTNEED) == 0 ? m->rss_kb * 1024 : 0;
 }
 
-void ax_trim_free(void)
-{
-    malloc_trim(0);
-}
-
 size_t ax_trim_program(void)
 {
     char program[4096], line[4352];
@@ -58,7 +54,7 @@ size_t ax_trim_program(void)
     struct mapping m = {0}, next;
     size_t bytes = 0;
 
-    ax_trim_free();
+    ax_alloc_trim();
     if (!f)
         return 0;
     program[n] = '\0';

@@ -1,7 +1,7 @@
 /* The pools of a worker as one: what they count, and the way back to the low-water mark after a burst. Memory
  * of a burst is kept while the burst lasts, and given back to the system when for a second no more was in use
  * at once than the manifest's `pools` provide for. */
-#include "base/trim.h"
+#include "base/alloc.h"
 #include "net/internal.h"
 
 /* Looking is free, giving back takes up to some milliseconds. */
@@ -68,5 +68,5 @@ void ax_worker_trim_pools(struct ax_worker *w)
         ax_pool_trim(pool[i]);
     w->trimmed = w->now.us;
     w->trim_at = INT64_MAX;
-    ax_trim_free();
+    ax_alloc_trim();
 }
