@@ -151,9 +151,9 @@ test('one client alone: batches cost it nothing', async (t) => {
   const p50 = [[], []];
   for (let round = 0; round < 15; round++)
     for (const i of round % 2 ? [1, 0] : [0, 1]) p50[i].push((await clients[i].times(200))[100]);
-  const median = p50.map((all) => all.sort((x, y) => x - y)[7]);
-  const ratio = median[0] / median[1];
-  t.diagnostic(`p50 ${median.map((us) => us.toFixed(1))} us, ratio ${ratio.toFixed(3)}`);
+  const quiet = p50.map((all) => all.sort((x, y) => x - y)[3]); // of the rounds that were disturbed least
+  const ratio = quiet[0] / quiet[1];
+  t.diagnostic(`p50 ${quiet.map((us) => us.toFixed(1))} us, ratio ${ratio.toFixed(3)}`);
   assert.ok(ratio <= 1.25, `${ratio}`);
   end(clients);
   for (const s of servers) assert.equal(await s.signal('SIGTERM'), 0);
