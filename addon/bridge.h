@@ -31,7 +31,7 @@ enum { AX_INTERN = 1 };
 
 enum { AX_BRIDGE_MAGIC = 0x41584252 };
 enum { AX_BATCH_HEAD = 8, AX_BATCH_STEP = 3 }; /* words, see native.d.ts workerNew */
-enum { AX_BATCH_N = 0, AX_BATCH_OVER = 1, AX_BATCH_AT = 2 };
+enum { AX_BATCH_N = 0, AX_BATCH_OVER = 1, AX_BATCH_AT = 2, AX_BATCH_SEND = 3 };
 enum { AX_BIND_MAX = 4 }; /* sockets of workerBind: localhost has two */
 
 enum ax_bridge_life { AX_BRIDGE_EMPTY, AX_BRIDGE_RUNNING, AX_BRIDGE_CLOSING, AX_BRIDGE_CLOSED };
@@ -99,6 +99,11 @@ struct ax_call {
     size_t argc;          /* arguments really given */
     napi_value argv[6];   /* beyond argc: undefined */
 };
+static inline struct ax_request *ax_call_request(const struct ax_bridge *b, int32_t slot, int32_t gen)
+{
+    return AX_LIKELY(b->life == AX_BRIDGE_RUNNING) ? ax_request_get(b->worker, (uint32_t)slot, (uint32_t)gen)
+                                                   : NULL;
+}
 /* Reads (slot, gen, ...); false with a TypeError pending when they are no integers.  Both travel as signed
  * words: what fits those V8 keeps in the value itself, while a generation from 2^31 on would be an object. */
 static inline bool ax_call_begin(napi_env env, napi_callback_info info, size_t max, struct ax_call *c)
@@ -111,9 +116,7 @@ static inline bool ax_call_begin(napi_env env, napi_callback_info info, size_t m
     c->b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
     AX_NAPI_TRY(napi_get_value_int32(env, c->argv[0], &slot));
     AX_NAPI_TRY(napi_get_value_int32(env, c->argv[1], &gen));
-    c->r = AX_LIKELY(c->b->life == AX_BRIDGE_RUNNING)
-               ? ax_request_get(c->b->worker, (uint32_t)slot, (uint32_t)gen)
-               : NULL;
+    c->r = ax_call_request(c->b, slot, gen);
     return true;
 fail:
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "slot and gen must be integers");

@@ -1,6 +1,6 @@
 'use strict';
 // The one function that native code calls, once per batch of requests.
-const { Request, gone, OPEN } = require('./request');
+const { Request, share, gone, OPEN } = require('./request');
 const { respond, failed } = require('./respond');
 const { sweep } = require('./uploads');
 const isolate = require('./isolate');
@@ -24,6 +24,7 @@ function record({ method, pattern, handler, name, kind = 'handler' }, id, upload
  *  entered; the rest of the batch comes first in the next turn. */
 function makeDispatch(native, batch, routes) {
   sweepUploads(routes);
+  share(batch);
 
   function enter(i) {
     const at = FIRST + WORDS * i;

@@ -50,6 +50,7 @@ export function workerNew(o: {
   /** Shared with native code, 8 + 3 * settings.batch words:
    *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
    *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat);
+   *  [3] [4] [5] what sendString is told beside the body;
    *  [8 + 3 i] slot, gen, route id (1-based, position in `routes` + 1) of request i. */
   batch: Int32Array;
   /** Called once per batch; calls the handlers of requests 0..n-1, returns how many were entered. Must not throw. */
@@ -75,9 +76,9 @@ export function workerStats(): Record<string, number>;
 /** content: 0 none, 1 text, 2 json, 3 bytes, 4 html. body: string (written as UTF-8), Uint8Array, or undefined.
  *  headers: rendered lines `name: value\r\n` in latin1, already checked, or undefined. */
 export function send(slot: number, gen: number, status: number, content: number, body?: string | Uint8Array, headers?: string): boolean;
-/** The same for a string without headers. word: status | content << 10 | length in UTF-16 units << 13; a length from 2^17 - 1 on
- *  is measured. */
-export function sendString(slot: number, gen: number, word: number, body: string): void;
+/** The same for a string without headers; the rest is in the batch: [3] slot, [4] gen, [5] status | content << 10 | length in
+ *  UTF-16 units << 13, where a length from 2^17 - 1 on is measured. */
+export function sendString(body: string): void;
 /** The server's own error answer (JSON); cause: what the request's record says instead of the message. */
 export function fail(slot: number, gen: number, status: number, message: string, limit?: string, cause?: string): boolean;
 /** A handler failed after the response: counted as late_errors. */

@@ -64,6 +64,7 @@ static int send_string(struct ax_call *c, struct ax_reply *reply, napi_value v, 
 
     if (AX_UNLIKELY(units > DIRECT_UNITS) && napi_get_value_string_utf8(env, v, NULL, 0, &bytes) != napi_ok)
         return -AX_E_TYPE;
+    reply->body.n = units;                                   /* most text is ASCII */
     char *p = ax_reply_begin(c->r, reply, bytes + 1, &room); /* + 1: Node-API writes a NUL behind */
     if (AX_LIKELY(p))
         return napi_get_value_string_utf8(env, v, p, bytes + 1, &n) == napi_ok ? ax_reply_end(c->r, n)
@@ -73,7 +74,7 @@ static int send_string(struct ax_call *c, struct ax_reply *reply, napi_value v, 
     return send_own_copy(c, reply, v, bytes);
 }
 
-/* What sendString packs into one word, so that it need not be read in three calls. */
+/* What the last of sendString's words is made of. */
 enum { STATUS_BITS = 10, CONTENT_BITS = 3, UNITS_MAX = (1 << 17) - 1 };
 
 static bool unpack(uint32_t word, struct ax_reply *reply, size_t *ret_units)
@@ -90,7 +91,7 @@ static bool unpack(uint32_t word, struct ax_reply *reply, size_t *ret_units)
  * the room.  From UNITS_MAX on it is measured here. */
 static int send_units(struct ax_call *c, struct ax_reply *reply, size_t units)
 {
-    napi_value v = c->argv[3];
+    napi_value v = c->argv[0];
 
     if (AX_UNLIKELY(units >= UNITS_MAX) &&
         napi_get_value_string_latin1(c->b->env, v, NULL, 0, &units) != napi_ok)
@@ -98,18 +99,22 @@ static int send_units(struct ax_call *c, struct ax_reply *reply, size_t units)
     return send_string(c, reply, v, units);
 }
 
+/* Slot, gen and the rest come in the batch's words: three numbers less to take out of JavaScript values. */
 napi_value ax_js_sendString(napi_env env, napi_callback_info info)
 {
-    struct ax_call c;
+    struct ax_call c = {.argc = 1};
     struct ax_reply reply = {0};
-    int32_t word;
     size_t units;
+    void *data;
 
-    if (!ax_call_begin(env, info, 4, &c))
-        return NULL;
-    AX_NAPI_TRY(napi_get_value_int32(env, c.argv[2], &word));
-    if (AX_UNLIKELY(c.argc < 4 || !unpack((uint32_t)word, &reply, &units)))
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &c.argc, c.argv, NULL, &data));
+    c.b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+    if (AX_UNLIKELY(!c.b->batch))
+        return NULL; /* the worker is closed */
+    const int32_t *words = c.b->batch + AX_BATCH_SEND;
+    if (AX_UNLIKELY(!unpack((uint32_t)words[2], &reply, &units)))
         goto fail;
+    c.r = ax_call_request(c.b, words[0], words[1]);
     if (AX_UNLIKELY(!c.r)) {
         ax_send_late(c.b);
         return NULL;
@@ -125,7 +130,7 @@ napi_value ax_js_sendString(napi_env env, napi_callback_info info)
 fail:
     napi_throw_type_error(
         env, "ERR_INVALID_ARG_TYPE",
-        "sendString wants slot, gen, a word of length, content kind and status, and a string");
+        "sendString wants a string, and in the batch's words slot, gen and length, content kind and status");
     return NULL;
 }
 

@@ -11,6 +11,8 @@ __attribute__((noreturn, cold)) void ax_assert_failed(const char *expr, const ch
 
 #define AX_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define AX_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Seldom called: kept out of its callers, whose frames stay small. */
+#define AX_COLD __attribute__((cold, noinline))
 
 #define AX_ASSERT(x) (AX_LIKELY(x) ? (void)0 : ax_assert_failed(#x, __FILE__, __LINE__))
 

@@ -26,7 +26,7 @@ static struct ax_str method_of(const struct ax_request *r)
     return r->head.method_name.n ? ax_head_str(&r->head, r->head.method_name) : AX_STR("-");
 }
 
-static void record(struct ax_request *r, ax_wall at, int64_t duration_us)
+AX_COLD static void record(struct ax_request *r, ax_wall at, int64_t duration_us)
 {
     struct ax_request_record rec = {
         .ts_us = at.us,
@@ -122,7 +122,7 @@ static void write_line(struct ax_buf *b, struct ax_request *r, ax_wall at, int64
     }
 }
 
-static void access_line(struct ax_request *r, ax_wall at, int64_t us)
+AX_COLD static void access_line(struct ax_request *r, ax_wall at, int64_t us)
 {
     struct ax_worker *w = r->worker;
     struct ax_buf *b = &w->line;

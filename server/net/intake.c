@@ -325,16 +325,23 @@ static void expect_body(struct ax_request *r, bool answered)
         send_continue(r);
 }
 
-static bool copy_head(struct ax_conn *c, struct ax_request *r, const char *p, size_t n,
+/* Parsed where it was received, then kept as a copy: loads that follow the copy's stores would wait for them.
+ */
+static bool take_head(struct ax_conn *c, struct ax_request *r, const char *p, size_t n,
                       const struct ax_head_lines *lines)
 {
+    const struct ax_head_limits *limits = &c->worker->head_limits;
     struct ax_refusal why = {.status = 503, .text = "out of memory"};
-    char *copy = ax_arena_dup(&r->arena, (struct ax_str){p, n});
+    char *copy = ax_arena_alloc(&r->arena, n);
 
-    if (AX_UNLIKELY(!copy))
+    if (AX_UNLIKELY(!copy)) {
         r->head = no_head;
-    else if (AX_LIKELY(
-                 ax_head_parse_lines(copy, n, &c->worker->head_limits, lines, &r->arena, &r->head, &why)))
+        refuse(r, &why);
+        return false;
+    }
+    bool ok = ax_head_parse_lines(p, n, limits, lines, &r->arena, &r->head, &why);
+    r->head.base = memcpy(copy, p, n);
+    if (AX_LIKELY(ok))
         return true;
     refuse(r, &why);
     return false;
@@ -347,7 +354,7 @@ void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_
     if (AX_UNLIKELY(!r))
         return;
     r->bytes_in = n;
-    if (AX_UNLIKELY(!copy_head(c, r, p, n, lines)))
+    if (AX_UNLIKELY(!take_head(c, r, p, n, lines)))
         return;
     bool has_body = r->head.chunked || r->head.content_length > 0, keep_alive = r->head.keep_alive;
     bool asks = has_body && r->head.expect_continue;

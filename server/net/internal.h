@@ -107,12 +107,13 @@ struct ax_worker {
     ax_mono next_report; /* no line about a handler's timeout before it */
     struct ax_engine *engine;
     enum ax_worker_phase phase;
-    bool dying;         /* dispatch.run said so: nothing is read or handed over any more */
-    bool running;       /* inside dispatch.run */
-    bool fresh;         /* `now` was read in this turn */
-    bool slice_used;    /* by full batches, before the turn's end */
-    ax_mono now;        /* of this turn */
-    ax_mono entered_at; /* when the request that runs now was entered, as far as is known */
+    bool dying;          /* dispatch.run said so: nothing is read or handed over any more */
+    bool running;        /* inside dispatch.run */
+    bool fresh;          /* `now` was read in this turn */
+    bool slice_used;     /* by full batches, before the turn's end */
+    ax_mono now;         /* of this turn */
+    uint64_t now_cycles; /* when ax_worker_now last read the clock */
+    ax_mono entered_at;  /* when the request that runs now was entered, as far as is known */
     ax_mono slice_end;
     int64_t date_until; /* us on the clock of `now`: the Date line's second ends then */
     char date[AX_HTTP_DATE_LEN + 1];
@@ -173,8 +174,11 @@ struct ax_worker {
     void (*closed)(void *);
     void *closed_ctx;
 
-    struct ax_response_head begun; /* between ax_reply_begin and _end */
-    size_t begun_head_max;
+    struct ax_begun { /* between ax_reply_begin and _end */
+        struct ax_response_head head;
+        char *at; /* of its bytes, in the output */
+        size_t head_bytes, head_max;
+    } begun;
     struct ax_buf line; /* access lines of this turn */
     char read_buffer[AX_READ_BUFFER];
 };

@@ -222,7 +222,7 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
     if (out == &c->out) {
         c->queued += bytes;
         turn_over(c, r);
-        if (AX_UNLIKELY(c->turn != NULL))
+        if (AX_UNLIKELY(c->turn && (c->turn->state == AX_REQ_ANSWERED || c->turn->continue_due)))
             ax_reply_turns(c);
     } else {
         c->held += bytes;
@@ -301,45 +301,50 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     return 0;
 }
 
-/* ---- in two steps: the body is written behind the longest head there can be, then moved up */
+/* ---- in two steps: the head is written for the length that the body will most likely have, and anew when it
+ * has another one */
 
 char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t want, size_t *ret_room)
 {
     struct ax_worker *w = r->worker;
-    struct ax_response_head *h = &w->begun;
+    struct ax_begun *b = &w->begun;
     size_t room;
 
     if (AX_UNLIKELY(r->state == AX_REQ_ANSWERED || !r->conn || r->conn->eof || want > BEGIN_MAX))
         return NULL;
     ax_worker_now(w);
     r->close = must_close(r);
-    head_of(r, reply, 0, h);
+    head_of(r, reply, reply->body.n, &b->head);
     if (AX_UNLIKELY(has_no_body(reply->status)))
         return NULL;
-    w->begun_head_max = ax_response_head_max(h) + ID_LINE;
-    char *p = ax_out_room(out_of(r), &w->block_pool, w->begun_head_max + want, &room);
-    if (!p)
+    b->head_max = ax_response_head_max(&b->head) + ID_LINE;
+    b->at = ax_out_room(out_of(r), &w->block_pool, b->head_max + want, &room);
+    if (!b->at)
         return NULL;
-    *ret_room = room - w->begun_head_max;
-    return p + w->begun_head_max;
+    b->head_bytes = write_head(r, &b->head, b->at);
+    *ret_room = room - b->head_max;
+    return b->at + b->head_bytes;
+}
+
+/* The body makes room for the longest head there can be, and comes back. */
+static void correct_length(struct ax_request *r, struct ax_begun *b, size_t body_bytes)
+{
+    memmove(b->at + b->head_max, b->at + b->head_bytes, body_bytes);
+    b->head.length = body_bytes;
+    b->head_bytes = write_head(r, &b->head, b->at);
+    memmove(b->at + b->head_bytes, b->at + b->head_max, body_bytes);
 }
 
 int ax_reply_end(struct ax_request *r, size_t body_bytes)
 {
-    struct ax_worker *w = r->worker;
+    struct ax_begun *b = &r->worker->begun;
     struct ax_out *out = out_of(r);
-    size_t room;
-    char *p =
-        ax_out_room(out, &w->block_pool, w->begun_head_max + body_bytes, &room); /* the room of _begin */
 
-    w->begun.length = body_bytes;
-    size_t n = write_head(r, &w->begun, p);
-    if (r->head.method != AX_HEAD) {
-        memmove(p + n, p + w->begun_head_max, body_bytes);
-        n += body_bytes;
-    }
+    if (AX_UNLIKELY(b->head.length != body_bytes))
+        correct_length(r, b, body_bytes);
+    size_t n = b->head_bytes + (AX_LIKELY(r->head.method != AX_HEAD) ? body_bytes : 0);
     ax_out_grow(out, n);
-    given(r, w->begun.status);
+    given(r, b->head.status);
     sent_to_out(r, out, n);
     return 0;
 }

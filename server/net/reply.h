@@ -27,7 +27,8 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply);
 
 /* The same in two steps, so that an encoder can write straight into the output: _begin gives room for at
  * least `want` bytes of body (NULL: too large for this way or the state forbids it; use ax_reply), _end says
- * how many were written. Nothing of the worker may be called in between. */
+ * how many were written; reply->body.n is how many it will most likely be (a wrong one costs a copy). Nothing
+ * of the worker may be called in between, and reply->headers must stay. */
 char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t want, size_t *ret_room);
 int ax_reply_end(struct ax_request *r, size_t body_bytes);
 

@@ -160,6 +160,12 @@ function serve(native, routes, handle, more = {}) {
   return { url, port: Number(new URL(url).port), engine, batch, events, close };
 }
 
+/** native.sendString, which takes its numbers from the batch. */
+function sendString(native, batch, slot, gen, word, ...body) {
+  batch.set([slot, gen, word], 3);
+  return native.sendString(...body);
+}
+
 // ---- an engine process
 
 const UPLOADS = { dir: os.tmpdir(), keep: false, file: 1 << 20, files: 5, fields: 50, field: 65536 };
@@ -318,4 +324,4 @@ async function check(options) {
   return JSON.parse(text.trim().split('\n').at(-1));
 }
 
-module.exports = { ADDON, BATCH, Client, request, nativeRoute, engineOptions, serve, startEngine, check };
+module.exports = { ADDON, BATCH, Client, request, nativeRoute, engineOptions, serve, sendString, startEngine, check };

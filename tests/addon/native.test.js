@@ -3,7 +3,7 @@
 const test = require('node:test');
 const assert = require('node:assert/strict');
 const path = require('node:path');
-const { ADDON, BATCH, Client, request, nativeRoute, engineOptions, serve } = require('./harness');
+const { ADDON, BATCH, Client, request, nativeRoute, engineOptions, serve, sendString } = require('./harness');
 
 const native = require(path.join(ADDON, 'actix.node'));
 /** Built with INTERN=off native code gives strings where it gives numbers else. */
@@ -168,15 +168,17 @@ test('sendString takes the length as a hint', async () => {
   const texts = ['', 'abc', '\u4e2d\u6587', '\u{1f600}', 'x'.repeat(5000), '\u4e2d'.repeat(140_000), 'y'.repeat(131_071)];
   const LENGTH_MAX = 131_071;
   const problems = [];
+  let words;
   const handle = (slot, gen) => {
     const text = texts[Number(native.query(slot, gen))];
-    for (const args of [[99, text], [200 | (7 << 10), text], ['x', text], [200, 5], [200], [201 | (LENGTH_MAX << 13), {}]]) {
-      assert.throws(() => native.sendString(slot, gen, ...args), TypeError);
+    for (const args of [[99, text], [200 | (7 << 10), text], [0, text], [200, 5], [200], [201 | (LENGTH_MAX << 13), {}]]) {
+      assert.throws(() => sendString(native, words, slot, gen, ...args), TypeError);
     }
-    native.sendString(slot, gen, 201 | (2 << 10) | (Math.min(text.length, LENGTH_MAX) << 13), text);
+    sendString(native, words, slot, gen, 201 | (2 << 10) | (Math.min(text.length, LENGTH_MAX) << 13), text);
     if (native.alive(slot, gen)) problems.push(text.length);
   };
-  await withServer([nativeRoute('GET', '/')], handle, async ({ port }) => {
+  await withServer([nativeRoute('GET', '/')], handle, async ({ port, batch }) => {
+    words = batch;
     const client = new Client(port);
     texts.forEach((_, i) => client.get(`/?${i}`));
     for (const { status, headers, text } of await client.take(texts.length)) {
@@ -288,7 +290,7 @@ test('a stale or invented handle touches nothing; late sends are counted', async
     assert.equal(native.send(slot, gen, 200, TEXT, 'once'), true);
     assert.equal(native.send(slot, gen, 200, TEXT, 'twice'), false);
   };
-  await withServer([nativeRoute('GET', '/')], serving, async ({ port }) => {
+  await withServer([nativeRoute('GET', '/')], serving, async ({ port, batch }) => {
     const client = new Client(port).get('/');
     assert.equal((await client.next()).text, 'once');
     await client.get('/').next();
@@ -322,7 +324,7 @@ test('a stale or invented handle touches nothing; late sends are counted', async
       assert.equal(native.headerAt(s, g, 1), undefined);
       assert.equal(native.cookie(s, g), undefined);
       assert.equal(native.fields(s, g, new Uint16Array(6), 0), undefined);
-      assert.equal(native.sendString(s, g, 200 | (5 << 13), 'stale'), undefined);
+      assert.equal(sendString(native, batch, s, g, 200 | (5 << 13), 'stale'), undefined);
     }
     assert.equal(native.workerStats().late_sends, 11); // with "twice", which only JavaScript can tell from a late one
     client.close();

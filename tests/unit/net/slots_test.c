@@ -28,7 +28,7 @@ static int setup(void **state)
     f->w->set = &f->set;
     ax_pool_init(&f->w->block_pool, "output", AX_OUT_BLOCK, 0, 0, NULL);
     *state = f;
-    return ax_slots_init(f->w, NULL);
+    return ax_body_store_init(&f->w->bodies, false, NULL) < 0 ? -1 : ax_slots_init(f->w, NULL);
 }
 
 static int teardown(void **state)
@@ -36,6 +36,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     ax_slots_fini(f->w);
+    ax_body_store_fini(&f->w->bodies);
     ax_pool_fini(&f->w->block_pool);
     free(f->w);
     free(f);
@@ -128,7 +129,7 @@ static void test_nothing_is_left_behind(void **state)
     r->state = AX_REQ_ANSWERED;
     r->nparams = 3;
     r->error = "x";
-    memcpy(r->id, "0123456789abcdef", 17);
+    memcpy(r->id, "0123456789abcdef", AX_ID_LEN);
     r->site_route = &(struct ax_route){.body_max = 100};
     assert_true(ax_body_add(r, "secret", 6));
     assert_non_null(ax_arena_alloc(&r->arena, 10000));
