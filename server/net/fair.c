@@ -6,7 +6,7 @@
  * last. */
 enum { ROUNDS = 1024 };
 
-/* Counts the requests of each round; returns how many rounds there are. */
+/* Counts the requests of each round, from zeroes; returns how many rounds there are. */
 static unsigned count_rounds(struct ax_worker *w, unsigned count[ROUNDS])
 {
     unsigned rounds = 0;
@@ -16,9 +16,9 @@ static unsigned count_rounds(struct ax_worker *w, unsigned count[ROUNDS])
         unsigned k =
             r->conn ? r->conn->lined_up++ : 0; /* without: its client has left, it only wants to end */
         r->round = (uint16_t)(k < ROUNDS ? k : ROUNDS - 1);
-        if (r->round >= rounds)
-            count[rounds++] = 0;
         count[r->round]++;
+        if (r->round >= rounds)
+            rounds = r->round + 1u;
     }
     for (unsigned i = 0; i < w->nready; i++)
         if (w->ready[i]->conn)
@@ -28,7 +28,7 @@ static unsigned count_rounds(struct ax_worker *w, unsigned count[ROUNDS])
 
 void ax_worker_take_turns(struct ax_worker *w)
 {
-    unsigned at[ROUNDS]; /* where the next request of each round goes */
+    unsigned at[ROUNDS] = {0}; /* where the next request of each round goes */
     unsigned rounds = count_rounds(w, at), next = 0;
 
     w->piled = rounds > 1;

@@ -1,7 +1,7 @@
 /* supervisor/env.h - the environment of an engine: ours, then .env, then the manifest's `env` for names that
  * neither sets; NODE_ENV is "production" unless set.  What systemd passed to us alone (LISTEN_*,
- * NOTIFY_SOCKET) is left out.  GLIBC_TUNABLES gets what the addon's allocator needs, if anything (base/alloc.h).
- * Thread: any. */
+ * NOTIFY_SOCKET) is left out.  GLIBC_TUNABLES gets what the addon's allocator needs, if anything
+ * (base/alloc.h). Thread: any. */
 #ifndef AX_SUPERVISOR_ENV_H
 #define AX_SUPERVISOR_ENV_H
 
