@@ -16,5 +16,5 @@ post('/json', (err, req) => {
 get('/users/:id', (err, req) => req.sendText(req.getPathParam('id')));
 get('/browser', (err, req) => {
   const { tab } = req.getQueryParams();
-  req.sendText([tab, req.getHeader('accept-language'), req.getHeader('sec-fetch-site'), req.getHeader('sec-ch-ua-platform')].join(' '));
+  req.sendText(`${tab} ${req.getHeader('accept-language')} ${req.getHeader('sec-fetch-site')} ${req.getHeader('sec-ch-ua-platform')}`);
 });

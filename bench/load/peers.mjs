@@ -51,6 +51,15 @@ export const PEERS = {
     start: async (ctx) => actix(ctx, ['bench/app/callbacks.yaml']),
     version: (ctx) => ctx.version,
   },
+  'actix-pgo': {
+    title: 'actix, modules, make pgo',
+    kind: 'own',
+    async start(ctx) {
+      if (!existsSync(resolve(ctx.root, 'build/pgo/bin/actix'))) throw new Error('build/pgo is not built (make pgo)');
+      return actix(ctx, ['bench/app/actix.yaml'], { out: 'build/pgo' });
+    },
+    version: (ctx) => ctx.version,
+  },
   uws: {
     title: 'uWebSockets.js',
     kind: 'js',

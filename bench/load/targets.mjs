@@ -8,10 +8,12 @@ const PLAIN = ['get', 'json', 'echo', 'post', 'param'];
 const find = (results, peer, name) => results.summary.find((s) => s.peer === peer && s.case === name);
 
 /** Medians of this server divided by those of another, case by case. */
-const against = (peer, field, cases) => (results) =>
+const against =
+  (peer, field, cases, own = OWN) =>
+  (results) =>
   cases.map((name) => ({
     label: name,
-    value: ratio(find(results, OWN, name)?.[field].median, find(results, peer, name)?.[field].median),
+    value: ratio(find(results, own, name)?.[field].median, find(results, peer, name)?.[field].median),
     digits: 2,
     unit: '×',
   }));
@@ -34,9 +36,10 @@ export const TARGETS = [
   { what: 'CPU of GET / to the bare epoll loop', most: 1.25, of: against('limit', 'cpu_us', ['get']) },
   { what: 'CPU, 16 pipelined, to the yardstick', most: 1.3, of: against('yardstick', 'cpu_us', ['pipeline']) },
   { what: 'CPU, 16 pipelined, to uWebSockets.js', most: 0.5, of: against('uws', 'cpu_us', ['pipeline']) },
-  { what: 'requests/s of GET / to node:http', least: 3, of: against('node-http', 'rps', ['get']) },
-  { what: 'requests/s of GET / to Fastify', least: 4, of: against('fastify', 'rps', ['get']) },
-  { what: 'requests/s of GET / to Express', least: 15, of: against('express', 'rps', ['get']) },
+  { what: 'the same, built with make pgo', most: 0.5, of: against('uws', 'cpu_us', ['pipeline'], 'actix-pgo') },
+  { what: 'requests/s to node:http', least: 3, of: against('node-http', 'rps', PLAIN) },
+  { what: 'requests/s to Fastify', least: 4, of: against('fastify', 'rps', PLAIN) },
+  { what: 'requests/s to Express', least: 15, of: against('express', 'rps', PLAIN) },
   { what: 'p99 at 64 connections to uWebSockets.js', most: 1, of: against('uws', 'p99', PLAIN) },
   { what: "the guide's test: requests/s", least: 50_000, of: single('guide', (r) => r.rps, '') },
   { what: "the guide's test: P99 as wrk prints it", below: 100, of: single('guide', (r) => r.p99 / MS, ' ms', 1) },

@@ -5,7 +5,7 @@ const plain = { headers: { 'content-type': 'text/plain' } };
 function browser(req) {
   const h = req.headers;
   const tab = new URL(req.url).searchParams.get('tab');
-  return new Response([tab, h.get('accept-language'), h.get('sec-fetch-site'), h.get('sec-ch-ua-platform')].join(' '), plain);
+  return new Response(`${tab} ${h.get('accept-language')} ${h.get('sec-fetch-site')} ${h.get('sec-ch-ua-platform')}`, plain);
 }
 
 async function parse(req) {

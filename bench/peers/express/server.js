@@ -12,8 +12,8 @@ app.get('/', (req, res) => res.type('text/plain').send('Hello World'));
 app.get('/json', (req, res) => res.json({ message: 'Hello JSON', timestamp: Date.now() }));
 app.get('/users/:id', (req, res) => res.type('text/plain').send(req.params.id));
 app.get('/browser', (req, res) => {
-  const fields = [req.query.tab, req.get('accept-language'), req.get('sec-fetch-site'), req.get('sec-ch-ua-platform')];
-  res.type('text/plain').send(fields.join(' '));
+  const fields = `${req.get('accept-language')} ${req.get('sec-fetch-site')} ${req.get('sec-ch-ua-platform')}`;
+  res.type('text/plain').send(`${req.query.tab} ${fields}`);
 });
 app.post('/echo', express.text({ type: any }), (req, res) => res.json({ echo: req.body ?? '', timestamp: Date.now() }));
 app.post('/json', express.json({ type: any, strict: false }), (req, res) => res.json({ received: req.body, timestamp: Date.now() }));

@@ -10,7 +10,7 @@ app.get('/', (req, reply) => reply.type('text/plain').send('Hello World'));
 app.get('/users/:id', (req, reply) => reply.type('text/plain').send(req.params.id));
 app.get('/browser', (req, reply) => {
   const h = req.headers;
-  reply.type('text/plain').send([req.query.tab, h['accept-language'], h['sec-fetch-site'], h['sec-ch-ua-platform']].join(' '));
+  reply.type('text/plain').send(`${req.query.tab} ${h['accept-language']} ${h['sec-fetch-site']} ${h['sec-ch-ua-platform']}`);
 });
 app.get('/json', answers({ message: string, timestamp: integer }), (req, reply) =>
   reply.send({ message: 'Hello JSON', timestamp: Date.now() }),

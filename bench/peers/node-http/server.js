@@ -33,7 +33,8 @@ function parse(req, res) {
 
 function browser(req, res, query) {
   const h = req.headers;
-  text(res, [new URLSearchParams(query).get('tab'), h['accept-language'], h['sec-fetch-site'], h['sec-ch-ua-platform']].join(' '));
+  const tab = new URLSearchParams(query).get('tab');
+  text(res, `${tab} ${h['accept-language']} ${h['sec-fetch-site']} ${h['sec-ch-ua-platform']}`);
 }
 
 const USERS = '/users/';

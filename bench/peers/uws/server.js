@@ -30,13 +30,8 @@ function parse(res, body) {
 }
 
 function browser(res, req) {
-  const fields = [
-    req.getQuery('tab'),
-    req.getHeader('accept-language'),
-    req.getHeader('sec-fetch-site'),
-    req.getHeader('sec-ch-ua-platform'),
-  ];
-  text(res, fields.join(' '));
+  const fields = `${req.getHeader('accept-language')} ${req.getHeader('sec-fetch-site')} ${req.getHeader('sec-ch-ua-platform')}`;
+  text(res, `${req.getQuery('tab')} ${fields}`);
 }
 
 uWS
