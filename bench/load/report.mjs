@@ -1,7 +1,8 @@
 // Results as Markdown sections, as a whole report, as a chart, and in the places that docs keep for them.
 import { CASES } from './cases.mjs';
 import { MEASURES } from './measures.mjs';
-import { counted, figure, ratio, thousands } from './stats.mjs';
+import { ratioTo } from './rounds.mjs';
+import { counted, figure, thousands } from './stats.mjs';
 import { chart } from './svg.mjs';
 import { markdownTable } from './table.mjs';
 import { targetTable } from './targets.mjs';
@@ -18,11 +19,10 @@ const CUT = 5; // bars of the chart: times the shortest
 
 const of = (summary, peer, name) => summary.find((s) => s.peer === peer && s.case === name);
 
-/** What the ratios of a result are to: the same server's other request, the yardstick, or whoever was measured first. */
-export function baseOf(summary, s) {
-  const { against } = CASES[s.case];
-  if (against) return of(summary, s.peer, against);
-  return of(summary, BASE, s.case) ?? summary.find((other) => other.case === s.case);
+/** Of a result to the same server's other request, to the yardstick, or to whoever was measured first; round by round. */
+export function ratioOf({ runs, summary }, s, field) {
+  const base = of(summary, BASE, s.case) ?? summary.find((other) => other.case === s.case);
+  return ratioTo(runs, s.peer, s.case, base.peer, field);
 }
 
 const heading = (peer) => (peer.version ? `${peer.title} ${peer.version}` : peer.title);
@@ -49,17 +49,16 @@ export function detail(results, name) {
   return results.peers.map((peer) => {
     const s = of(results.summary, peer.name, name);
     if (!s) return [peer.title, peer.offers.includes(name) ? 'failed' : 'not offered', ...Array(DETAIL.length - 2).fill('')];
-    const base = baseOf(results.summary, s);
     return [
       peer.title,
       figure(s.rps.median) + (s.client_bound ? '†' : ''),
       range(s.rps),
-      figure(ratio(s.rps.median, base?.rps.median), 2),
+      figure(ratioOf(results, s, 'rps'), 2),
       figure(s.p50.median),
       figure(s.p99.median),
       figure(s.cpu_us.median, 2),
       range(s.cpu_us, 2),
-      figure(ratio(s.cpu_us.median, base?.cpu_us.median), 2),
+      figure(ratioOf(results, s, 'cpu_us'), 2),
       figure(s.alone_mib.median, 1),
       figure(s.pss_mib.median, 1),
       figure(s.errors + s.non2xx),
@@ -74,7 +73,7 @@ function matrix(results, cell) {
     heading(peer),
     ...names.map((name) => {
       const s = of(results.summary, peer.name, name);
-      return s ? cell(s, baseOf(results.summary, s)) : '–';
+      return s ? cell(s) : '–';
     }),
   ]);
   return markdownTable(['', ...names.map((name) => CASES[name].title)], rows);
@@ -123,7 +122,7 @@ const BOUND = '† the load generator was out of CPU: the server can do more.';
 export function sections(results) {
   const all = { machine: machineText(results) };
   if (results.summary.length) {
-    all.cpu = matrix(results, (s, base) => `${figure(s.cpu_us.median, 2)} (${figure(ratio(s.cpu_us.median, base?.cpu_us.median), 2)})`);
+    all.cpu = matrix(results, (s) => `${figure(s.cpu_us.median, 2)} (${figure(ratioOf(results, s, 'cpu_us'), 2)})`);
     const rps = matrix(
       results,
       (s) => `${thousands(s.rps.median)}${s.client_bound ? '†' : ''} · ${figure(s.p50.median)} · ${figure(s.p99.median)}`,

@@ -1,4 +1,5 @@
 // Interleaved rounds: A B C, B C A, C A B …, so that the drift of a shared machine falls on all of them alike.
+import { CASES } from './cases.mjs';
 import { load } from './loader.mjs';
 import { cpuSeconds, memory, stealMeter } from './proc.mjs';
 import { median, ratio, rounded, spread, sum } from './stats.mjs';
@@ -34,8 +35,9 @@ export async function interleave(ctx, contenders, name, { rounds, warmup = 1, ..
       const seconds = round ? options.seconds : warmup;
       if (!seconds) continue;
       try {
+        const beside = CASES[name].against && (await measure(ctx, server, CASES[name].against, { ...options, seconds }));
         const run = await measure(ctx, server, name, { ...options, seconds });
-        if (round) runs.push({ peer, case: name, round, ...run });
+        if (round) runs.push({ peer, case: name, round, ...run, ...(beside && { beside }) });
       } catch (err) {
         broken.add(peer);
         ctx.problem(`${peer}, ${name}: ${err.message}`);
@@ -72,6 +74,13 @@ export function paired(runs, peer, base, field) {
   const of = (name, round) => runs.find((run) => run.peer === name && run.round === round)?.[field];
   const rounds = [...new Set(runs.map((run) => run.round))];
   return median(rounds.map((round) => ratio(of(peer, round), of(base, round))));
+}
+
+/** One contender's case to another's, or to the request of its own that was measured beside it. */
+export function ratioTo(runs, peer, name, base, field) {
+  const those = runs.filter((run) => run.case === name);
+  if (!CASES[name].against) return paired(those, peer, base, field);
+  return median(those.filter((run) => run.peer === peer).map((run) => ratio(run[field], run.beside?.[field])));
 }
 
 /** All of it, one summary for each contender and case, in the order measured. */

@@ -14,7 +14,7 @@ import { figure, median, percentile, ratio, rounded, spread, thousands } from '.
 import { chart, escapeXml } from '../../bench/load/svg.mjs';
 import { markdownTable, plainTable } from '../../bench/load/table.mjs';
 import { TARGETS, judge, targetTable } from '../../bench/load/targets.mjs';
-import { paired, rotated, summarizeAll } from '../../bench/load/rounds.mjs';
+import { paired, rotated } from '../../bench/load/rounds.mjs';
 import xml from '../integration/xml.js';
 
 test('medians, ratios and how they are written', () => {
@@ -171,13 +171,13 @@ const made = (peer, name, cpu, rps) => ({ peer, case: name, round: 1, cpu_us: cp
 
 test('targets say yes, no, or that nothing was measured', () => {
   const runs = [made('actix', 'get', 7, 100), made('yardstick', 'get', 7, 90), made('uws', 'get', 7, 90), made('node-http', 'get', 20, 20)];
-  const judged = judge({ summary: summarizeAll(runs), further: { burst: { first: { median: 7.4 }, replaced: 0 } } });
+  const judged = judge({ runs, further: { burst: { first: { median: 7.4 }, replaced: 0 } } });
   const met = Object.fromEntries(judged.map((t) => [t.what, t.met]));
   assert.equal(judged.length, TARGETS.length);
   assert.equal(met['CPU per request to the yardstick'], true);
   assert.equal(met['CPU per request to uWebSockets.js'], false);
-  assert.equal(met['requests/s of GET / to node:http'], true);
-  assert.equal(met['requests/s of GET / to Express'], undefined);
+  assert.equal(met['requests/s to node:http'], true);
+  assert.equal(met['requests/s to Express'], undefined);
   assert.equal(met['burst on a handler of 5 ms: first answer'], false);
   assert.equal(met['the same: workers replaced'], true);
   assert.equal(targetTable(judged).split('\n').length, TARGETS.length + 2);
@@ -189,9 +189,16 @@ test('ratios round by round do not feel a drift', () => {
   assert.ok(Number.isNaN(paired([], 'b', 'a', 'cpu_us')));
 });
 
+test('a request is compared with the one of the same server that was measured beside it', () => {
+  const run = (cpu, plain, round) => ({ ...made('actix', 'browser', cpu, 1), round, beside: { cpu_us: plain } });
+  const runs = [run(12, 10, 1), run(26, 20, 2), run(7, 5, 3)];
+  const browser = judge({ runs, further: {} }).find((t) => t.what === 'CPU of a browser-like request to GET /');
+  assert.deepEqual([browser.got, browser.met], ['1.30×', false]);
+});
+
 test('one target misses when one of its requests does', () => {
   const both = (peer, a, b) => [made(peer, 'get', a, 1), made(peer, 'json', b, 1)];
-  const judged = judge({ summary: summarizeAll([...both('actix', 10, 12), ...both('yardstick', 10, 10)]), further: {} });
+  const judged = judge({ runs: [...both('actix', 10, 12), ...both('yardstick', 10, 10)], further: {} });
   assert.deepEqual(judged[0], { what: 'CPU per request to the yardstick', want: '≤ 1.10×', got: 'get 1.00×, json 1.20×', met: false });
 });
 
