@@ -3,7 +3,7 @@
 #= BUILD=release debug asan tsan cover pgo    what is built, into build/BUILD
 #= OUT=build/BUILD                            the tree it is built into
 #= CC=gcc clang
-#= OPT=-O3 -O0 -O1 -O2 -Os                    the optimization level; by build kind
+#= OPT=-O3 -O0 -O1 -O2 -Os -Og                the optimization level; by build kind
 #= MARCH=portable native x86-64-v2 x86-64-v3  which processors it runs on
 #= LTO=auto on off                            optimize while linking; auto: where it works
 #= STRIP=on off                               symbols in build/BUILD/debug/*.debug, or in the programs
@@ -22,7 +22,7 @@ comma  := ,
 
 # Where it is built.  OUT=build/NAME lets several configurations live side by side.
 OUT ?= build/$(BUILD)
-O := $(OUT)
+O := $(patsubst %/,%,$(OUT))
 # V=1 shows the whole commands.
 Q := $(if $(filter 1,$(V)),,@)
 # A recipe's own make: as many jobs as there are CPUs, unless -j was given.
@@ -55,8 +55,23 @@ ifneq ($(ALLOCATOR),default)
 $(error ALLOCATOR=$(ALLOCATOR) does not go with BUILD=$(BUILD): the sanitizer brings its own)
 endif
 endif
+ifeq ($(and $(filter 1,$(words $(O))),$(filter-out . ..,$(O))),)
+$(error OUT=$(OUT): a folder of its own is needed, without spaces, like build/NAME)
+endif
+# What nobody reads is a slip of the fingers.  Only a warning: packagers pass names that other projects know.
+KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
+         JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS
+ifeq ($(MAKELEVEL),0)
+$(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),\
+  $(warning $v is ignored: nothing here reads it (make help lists the variables))))
+endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder,$(or $(MAKECMDGOALS),all))
+ifneq ($(COMPILES),)
+ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
+$(error CC=$(CC): there is no such compiler here (make deps installs gcc))
+endif
+endif
 
 # ---- flags by build kind
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith -Wcast-qual \
@@ -163,9 +178,9 @@ UNIT_BIN   := $(if $(ONLY),$(filter $(patsubst %,$(O)/tests/%/%,$(ONLY)),$(TEST_
 
 help: ## this list
 	@echo "Targets:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(filter-out %.d,$(MAKEFILE_LIST))
 	@echo "Variables (the first value is the default):"
-	@awk -F '#= ' '/^#= / { print "  " $$2 }' $(MAKEFILE_LIST)
+	@awk -F '#= ' '/^#= / { print "  " $$2 }' $(filter-out %.d,$(MAKEFILE_LIST))
 
 # ---- for people: each of these installs what it needs first.  The rest runs in a make of its own, because what
 # pkg-config says is read when a make starts.
@@ -288,7 +303,7 @@ format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)
 
 # ---- profile-guided: an instrumented tree, trained, and the tree that is compiled by what was seen
-PGO_TREE := $(if $(filter file,$(origin OUT)),build/pgo,$(OUT))
+PGO_TREE := $(if $(filter file,$(origin OUT)),build/pgo,$(O))
 pgo: ## build with the profile of a training run into build/pgo; then make BUILD=pgo install
 	@scripts/deps.sh build $(filter-out default,$(ALLOCATOR))
 	+@$(SUBMAKE) BUILD=pgo-gen OUT=$(PGO_TREE)-gen STRIP=off all $(PGO_TREE)-gen/bench/loader
@@ -299,7 +314,8 @@ pgo: ## build with the profile of a training run into build/pgo; then make BUILD
 # What is there is not built anew: it would always be what was asked for.
 verify: ## show what was built and fail if it is not what BUILD, MARCH, LTO … ask for
 	+@[ -f $(O)/lib/actix/addon/actix.node ] || $(SUBMAKE) all
-	@scripts/verify.sh $(O) BUILD=$(BUILD) OPT=$(OPT) MARCH=$(MARCH) LTO=$(LTO) STRIP=$(STRIP) ALLOCATOR=$(ALLOCATOR)
+	@scripts/verify.sh $(O) BUILD=$(BUILD) OPT=$(OPT) MARCH=$(MARCH) LTO=$(LTO) STRIP=$(STRIP) ALLOCATOR=$(ALLOCATOR) \
+  POOL=$(POOL) INTERN=$(INTERN) COMPILER=$(if $(CLANG)$(findstring clang,$(CC)),clang,gcc)
 
 # ---- install: the same tree under $(DESTDIR)$(PREFIX)
 ROOT = $(DESTDIR)$(PREFIX)

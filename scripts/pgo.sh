@@ -31,7 +31,7 @@ if [ -n "$clang" ]; then
 fi
 
 start() { # start WORKERS: serves the benchmark's app; sets server and port
-    LLVM_PROFILE_FILE=$PWD/$tree/%p-%m.profraw "$tree/bin/actix" serve -c bench/app/actix.yaml --state "$dir/state" \
+    LLVM_PROFILE_FILE=$(realpath "$tree")/%p-%m.profraw "$tree/bin/actix" serve -c bench/app/actix.yaml --state "$dir/state" \
         --host 127.0.0.1 --port 0 --workers "$1" > "$dir/log" 2>&1 &
     server=$!
     for _ in $(seq 300); do

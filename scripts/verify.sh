@@ -1,14 +1,15 @@
 #!/bin/bash
 # verify.sh TREE NAME=VALUE...: shows what was built in TREE and fails if that is not what the names ask for: BUILD OPT
-# MARCH LTO STRIP ALLOCATOR, as make takes them.  What the programs say of themselves is one witness; the others are their
-# sections, their symbols, the libraries they load, the instructions in them and the flags in their debug information.
+# MARCH LTO STRIP ALLOCATOR as make takes them, and where they are given POOL, INTERN and COMPILER=gcc|clang.  What the
+# programs say of themselves is one witness; the others are their sections, their symbols, the libraries they load, the
+# instructions in them and the flags in their debug information.
 set -uo pipefail
 tree=$1
 shift
 export LC_ALL=C
 for pair in "$@"; do
     case $pair in
-    BUILD=* | OPT=* | MARCH=* | LTO=* | STRIP=* | ALLOCATOR=*) declare "${pair%%=*}=${pair#*=}" ;;
+    BUILD=* | OPT=* | MARCH=* | LTO=* | STRIP=* | ALLOCATOR=* | POOL=* | INTERN=* | COMPILER=*) declare "${pair%%=*}=${pair#*=}" ;;
     *) echo "verify: unknown: $pair" >&2; exit 2 ;;
     esac
 done
@@ -43,7 +44,7 @@ symbols() {
     local found taken allowed=
     found=$(exports "$1" | grep -vE '^(__gcov|__llvm_profile|__asan|__tsan|__ubsan|__sanitizer)')
     taken=$(imports "$1" | grep -c '^llhttp_')
-    show exports "$(grep -c . <<< "$found"): $(echo $found)"
+    show exports "$(grep -c . <<< "$found")${found:+: $(echo $found)}"
     expect "$1" "llhttp_ taken from elsewhere" 0 "$taken"
     expect "$1" "llhttp_ exported" 0 "$(grep -c '^llhttp_' <<< "$found")"
     expect "$1" "malloc or free defined" 0 "$(grep -cxE 'malloc|calloc|realloc|free' <<< "$found")"
@@ -78,10 +79,13 @@ flags() {
     first=$(grep -m1 -E 'GNU C[0-9]|clang' <<< "$all")
     [ -n "$first" ] || { expect "$1" "flags in the debug information" some none; return; }
     show flags "$(grep -oE '^GNU [^ ]+ [^ ]+|clang version [^ ]+| -(O[^ ]*|f[^ ]+|march=[^ ]+|std=[^ ]+|g)' <<< "$first" | tr -d '\n')"
-    while read -r line; do
+    [ -z "${COMPILER:-}" ] || expect "$1" compiler "$COMPILER" "$(case $first in GNU*) echo gcc ;; *) echo clang ;; esac)"
+    while read -r level; do
+        expect "$1" OPT "$OPT" "$level"
+    done <<< "$(grep -v GIMPLE <<< "$all" | while read -r line; do
         level=$(grep -oE '(^| )-O[0-9sg]*' <<< "$line" | tail -n 1 | tr -d ' ')
-        expect "$1" OPT "$OPT" "${level:--O0}"
-    done <<< "$(grep -v GIMPLE <<< "$all")"
+        echo "${level:--O0}"
+    done | sort -u)"
     case $all in *" -flto"*) lto=on ;; esac
     # gcc compiles once more while it links, and signs that.
     case $first in GNU*) grep -q '^GNU GIMPLE' <<< "$all" || lto=off ;; esac
@@ -135,7 +139,7 @@ ask_worker='new (require("node:worker_threads").Worker)(process.env.ASK, { eval:
 
 said() { # said FILE FACTS: what it says of itself is what was asked for
     local fact
-    for fact in kind=$BUILD opt=$OPT march=$MARCH lto=$LTO strip=$STRIP; do
+    for fact in kind=$BUILD opt=$OPT march=$MARCH lto=$LTO strip=$STRIP ${POOL:+pool=$POOL} ${INTERN:+intern=$INTERN}; do
         expect "$1" "its own word for ${fact%%=*}" "${fact#*=}" "$(sed -n "s/^${fact%%=*}=//p" <<< "$2")"
     done
 }

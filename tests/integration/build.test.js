@@ -15,7 +15,7 @@ const run = (file, args) => {
   return { code: r.status, out: r.stdout, err: r.stderr };
 };
 const facts = () => JSON.parse(run(`${TREE}/bin/actix`, ['version', '--json']).out).build;
-const asked = (b) => ({ BUILD: b.kind, OPT: b.opt, MARCH: b.march, LTO: b.lto, STRIP: b.strip, ALLOCATOR: b.allocator });
+const asked = (b) => ({ BUILD: b.kind, OPT: b.opt, MARCH: b.march, LTO: b.lto, STRIP: b.strip, ALLOCATOR: b.allocator, POOL: b.pool, INTERN: b.intern, COMPILER: b.compiler.split(' ')[0] });
 const verify = (names) => run('scripts/verify.sh', [TREE, ...Object.entries(names).map(([k, v]) => `${k}=${v}`)]);
 
 describe('make', () => {
@@ -29,6 +29,10 @@ describe('make', () => {
     [['ALLOCATOR=tcmalloc'], /ALLOCATOR=tcmalloc is none of: default jemalloc mimalloc/],
     [['POOL=none'], /POOL=none is none of: default malloc/],
     [['INTERN=no'], /INTERN=no is none of: on off/],
+    [['OUT='], /OUT=: a folder of its own is needed/],
+    [['OUT=/'], /OUT=\/: a folder of its own is needed/],
+    [['OUT=build/a b'], /OUT=build\/a b: a folder of its own is needed, without spaces/],
+    [['CC=gccc', 'all'], /CC=gccc: there is no such compiler here/],
     [['BUILD=asan', 'ALLOCATOR=jemalloc'], /ALLOCATOR=jemalloc does not go with BUILD=asan/],
   ];
   for (const [args, message] of refused) {
@@ -38,6 +42,13 @@ describe('make', () => {
       assert.match(r.err, message);
     });
   }
+
+  test('says that it does not know a variable, and goes on', () => {
+    const r = run('make', ['-n', 'help', 'MARHC=native']);
+    assert.equal(r.code, 0);
+    assert.match(r.err, /MARHC is ignored: nothing here reads it \(make help/);
+    assert.equal(run('make', ['-n', 'help', 'ONLY=net http', 'MARCH=native', 'CFLAGS=-O1 -DX=1']).err, '');
+  });
 
   test('names the package of an allocator that is missing', { skip: fs.existsSync('/usr/include/jemalloc/jemalloc.h') }, () => {
     const r = run('make', ['-n', 'all', 'ALLOCATOR=jemalloc', 'OUT=build/none']);
@@ -85,6 +96,9 @@ describe('verify', () => {
     LTO: [['on', 'off'], /actix\.node: LTO: asked for/],
     STRIP: [['on', 'off'], /bin\/actix: STRIP: asked for/],
     ALLOCATOR: [['mimalloc', 'default'], /bin\/actix: ALLOCATOR by the libraries it needs: asked for/],
+    POOL: [['malloc', 'default'], /actix\.node: its own word for pool: asked for/],
+    INTERN: [['off', 'on'], /actix\.node: its own word for intern: asked for/],
+    COMPILER: [['clang', 'gcc'], /actix\.node: compiler: asked for/],
   };
   for (const [name, [values, message]] of Object.entries(other)) {
     test(`fails when ${name} is another`, { skip: name === 'MARCH' && process.arch !== 'x64' }, () => {
