@@ -1,6 +1,7 @@
 /* The fields of a request's head.  Names of http/field_name.def are numbers here: JavaScript has their
  * strings, made once (fieldNames), so no name is made, lower-cased or compared per request.  Values are
  * latin1, as Node has them.  A stale handle gives undefined (a NULL napi_value). */
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "bridge.h"
 #include "http/field_name.h"
@@ -10,6 +11,8 @@ enum { TABLE_N = 0, TABLE_HEAD = 1, TABLE_STEP = 5 };
 enum { COOKIES_MAX = 2 * 65536 }; /* bytes: a head has at most 65,535, and each line takes more than "; " */
 enum { REPEATED = 1 << 6 };       /* of a known name: it was there before; beyond every enum ax_field_name */
 _Static_assert((int)AX_FIELD_NAMES <= (int)REPEATED, "a number and the flag share a word");
+
+enum { UTF8_MAX = 4 }; /* bytes of a character */
 
 /* Without interning the core finds no numbers, so none are offered. */
 enum { KNOWN = AX_INTERN ? AX_FIELD_NAMES : 1 };
@@ -52,6 +55,28 @@ napi_value ax_js_headerAt(napi_env env, napi_callback_info info)
     return c.r ? value_or_null(env, ax_head_known(&c.r->head, (enum ax_field_name)id)) : NULL;
 }
 
+/* A name that the stack has no room for; none that is longer than the head is in it. */
+static napi_value header_of_long_name(const struct ax_call *c)
+{
+    napi_env env = c->b->env;
+    const struct ax_head *h = &c->r->head;
+    size_t n;
+
+    if (napi_get_value_string_utf8(env, c->argv[2], NULL, 0, &n) != napi_ok)
+        return NULL;
+    if (n > h->bytes)
+        return value_or_null(env, (struct ax_str){0});
+    char *name = ax_malloc(n + 1);
+    if (!name) {
+        napi_throw_error(env, "ERR_NOMEM", "out of memory");
+        return NULL;
+    }
+    napi_get_value_string_utf8(env, c->argv[2], name, n + 1, &n);
+    napi_value ret = value_or_null(env, ax_head_field(h, (struct ax_str){name, n}));
+    ax_free(name);
+    return ret;
+}
+
 napi_value ax_js_header(napi_env env, napi_callback_info info)
 {
     struct ax_call c;
@@ -66,8 +91,10 @@ napi_value ax_js_header(napi_env env, napi_callback_info info)
     }
     if (!c.r)
         return NULL;
-    struct ax_str v = ax_head_field(&c.r->head, (struct ax_str){name, n});
-    return value_or_null(env, n < sizeof name - 1 ? v : (struct ax_str){0});
+    /* Cut before a character of several bytes, a name fills less than the room there is. */
+    if (AX_UNLIKELY(n + UTF8_MAX >= sizeof name))
+        return header_of_long_name(&c);
+    return value_or_null(env, ax_head_field(&c.r->head, (struct ax_str){name, n}));
 }
 
 static inline bool is_cookie(const struct ax_head *h, const struct ax_field *f)

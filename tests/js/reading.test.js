@@ -91,6 +91,20 @@ test('as many headers as there may be', async (t) => {
   assert.strictEqual(accept, Array.from({ length: 98 }, (_, i) => i).join(', '));
 });
 
+test('a header with a name of any length', async (t) => {
+  const lengths = [1, 63, 64, 65, 251, 252, 254, 255, 256, 300, 12_000];
+  const names = lengths.map((n) => 'N'.repeat(n));
+  const { port } = await serve(t, {
+    'GET /': (req) => {
+      const absent = ['é'.repeat(127), '漢'.repeat(85), 'M'.repeat(255), 'M'.repeat(100_000)].map((n) => req.getHeader(n));
+      return { values: names.map((n) => req.getHeader(n.toLowerCase())), absent };
+    },
+  });
+  const lines = names.map((n) => `${n}: ${n.length}`);
+  const got = jsonOf(await raw(port, request('GET', '/', lines)));
+  assert.deepStrictEqual(got, { values: lengths.map(String), absent: [null, null, null, null] });
+});
+
 test('what was read is asked for once and kept after the end', async (t) => {
   const read = (req) => [
     req.getHeader('user-agent'),
