@@ -19,6 +19,7 @@ endif
 NODE   ?= node
 VERSION := $(shell cat VERSION)
 comma  := ,
+hash   := \#
 
 # Where it is built.  OUT=build/NAME lets several configurations live side by side.
 OUT ?= build/$(BUILD)
@@ -135,7 +136,7 @@ PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 ifneq ($(ALLOCATOR),default)
 PACKAGE := lib$(ALLOCATOR)-dev
 ifneq ($(COMPILES),)
-ifneq ($(shell echo '\#include <$(ALLOCATOR:jemalloc=jemalloc/jemalloc).h>' | $(CC) -E -x c - 2>/dev/null >/dev/null && echo there),there)
+ifneq ($(shell echo '$(hash)include <$(ALLOCATOR:jemalloc=jemalloc/jemalloc).h>' | $(CC) -E -x c - 2>/dev/null >/dev/null && echo there),there)
 $(error ALLOCATOR=$(ALLOCATOR) needs the library: apt-get install $(PACKAGE), or make deps ALLOCATOR=$(ALLOCATOR))
 endif
 endif

@@ -47,7 +47,7 @@ BENCH_SRC := $(wildcard bench/micro/*_bench.c)
 BENCH_BIN := $(patsubst bench/micro/%.c,$(O)/bench/%,$(BENCH_SRC))
 
 # JSON=1: a line of JSON a row.  BENCH_SECONDS: time for a row.
-bench-micro: $(BENCH_BIN) ## the parts in C: nanoseconds per operation (JSON=1)
+bench-micro: $(BENCH_BIN) ## the parts in C: nanoseconds per operation (JSON=1 BENCH_SECONDS=)
 	@for b in $(BENCH_BIN); do $$b $(if $(filter 1,$(JSON)),--json) $(if $(BENCH_SECONDS),--seconds $(BENCH_SECONDS)) || exit 1; $(if $(filter 1,$(JSON)),,echo;) done
 
 $(BENCH_BIN): $(O)/bench/%: bench/micro/%.c $(O)/libactix.a
@@ -72,7 +72,7 @@ bench: ## this server beside its peers: bench/results/latest.* (PEERS= CASES= ME
 	+@$(if $(filter actix-pgo,$(or $(subst $(comma), ,$(PEERS)),actix-pgo)),$(SUBMAKE) pgo)
 	@$(call BENCH_RUN,compare) --peers '$(PEERS)' --measures '$(MEASURES)'
 
-bench-ladder: ## the optimization guide's stages one after the other: bench/results/ladder.* (CASES= ROUNDS=5 SECONDS=2)
+bench-ladder: ## the optimization guide's stages one after the other: bench/results/ladder.* (CASES= ROUNDS=5 SECONDS=2 RESULTS=)
 	@scripts/deps.sh build
 	+@$(SUBMAKE) all bench-tools
 	@$(call BENCH_RUN,ladder)

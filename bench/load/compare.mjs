@@ -100,7 +100,9 @@ function write(options, results) {
   writeFileSync(`${base}.json`, asJson(results));
   writeFileSync(`${base}.svg`, svg(results));
   writeFileSync(`${base}.md`, markdown(results, { svg: `${basename(base)}.svg` }));
-  console.log(`\n${targetTable(results.targets)}\n\nbench: ${base}.json, ${base}.md, ${base}.svg`);
+  const measured = results.targets.filter((t) => t.met !== undefined);
+  if (measured.length) console.log(`\n${targetTable(measured)}`);
+  console.log(`\nbench: ${base}.json, ${base}.md, ${base}.svg`);
 }
 
 function writeDocs(options, results) {

@@ -11,7 +11,7 @@ function typed(name, text, fallback) {
   if (Array.isArray(fallback)) return list(text);
   if (typeof fallback !== 'number') return text;
   const value = Number(text);
-  if (text === '' || !Number.isFinite(value) || value < 0) throw usage(`--${name} wants a number, not "${text}"`);
+  if (text === '' || !Number.isFinite(value) || value <= 0) throw usage(`--${name} wants a number above 0, not "${text}"`);
   return value;
 }
 

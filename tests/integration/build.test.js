@@ -50,10 +50,16 @@ describe('make', () => {
     assert.equal(run('make', ['-n', 'help', 'ONLY=net http', 'MARCH=native', 'CFLAGS=-O1 -DX=1']).err, '');
   });
 
-  test('names the package of an allocator that is missing', { skip: fs.existsSync('/usr/include/jemalloc/jemalloc.h') }, () => {
-    const r = run('make', ['-n', 'all', 'ALLOCATOR=jemalloc', 'OUT=build/none']);
-    assert.notEqual(r.code, 0);
-    assert.match(r.err, /ALLOCATOR=jemalloc needs the library: apt-get install libjemalloc-dev/);
+  test('names the package of an allocator that is missing', (t) => {
+    const dir = fs.mkdtempSync(path.join(require('node:os').tmpdir(), 'actix-build-'));
+    t.after(() => fs.rmSync(dir, { recursive: true }));
+    // A compiler that finds no header of either.
+    fs.writeFileSync(`${dir}/cc`, '#!/bin/sh\n[ "$1" = -E ] && exec gcc -nostdinc "$@"\nexec gcc "$@"\n', { mode: 0o755 });
+    for (const name of ['jemalloc', 'mimalloc']) {
+      const r = run('make', ['-n', 'all', `ALLOCATOR=${name}`, `OUT=${dir}/tree`, `CC=${dir}/cc`]);
+      assert.notEqual(r.code, 0);
+      assert.match(r.err, new RegExp(`ALLOCATOR=${name} needs the library: apt-get install lib${name}-dev`));
+    }
   });
 
   test('help lists the targets and the variables', () => {

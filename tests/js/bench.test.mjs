@@ -114,7 +114,7 @@ test('options have the types of their defaults, and an empty one is the default'
   const defaults = { peers: ['a', 'b'], rounds: 5, out: 'x' };
   assert.deepEqual(parseOptions(['--peers', 'b, c', '--rounds', '2', '--out', 'y'], defaults), { peers: ['b', 'c'], rounds: 2, out: 'y' });
   assert.deepEqual(parseOptions(['--peers', '', '--rounds', ''], defaults), defaults);
-  for (const argv of [['--no', '1'], ['x'], ['--rounds'], ['--rounds', 'two'], ['--rounds', '-1']])
+  for (const argv of [['--no', '1'], ['x'], ['--rounds'], ['--rounds', 'two'], ['--rounds', '0'], ['--rounds', '-1']])
     assert.throws(() => parseOptions(argv, defaults), { usage: true }, argv.join(' '));
   assert.deepEqual(chosen(['a'], { a: 1 }, 'peer'), ['a']);
   assert.throws(() => chosen(['z', 'a'], { a: 1 }, 'peer'), /no peer "z".*a/);
