@@ -21,10 +21,14 @@ function fieldKey(name) {
   return keys.get(name) ?? learn(String(name));
 }
 
+/** What is remembered is a property name: a piece cut out of a body would keep all of it. */
 function learn(name) {
   const lower = name.toLowerCase();
-  const key = keys.get(lower) ?? lower;
-  if (keys.size < SPELLINGS_MAX && name.length <= SPELLING_LENGTH_MAX) keys.set(name, key);
+  const known = keys.get(lower);
+  if (keys.size >= SPELLINGS_MAX || name.length > SPELLING_LENGTH_MAX) return known ?? lower;
+  const [spelling, property] = asKeys([name, lower]);
+  const key = known ?? property;
+  keys.set(spelling, key);
   return key;
 }
 

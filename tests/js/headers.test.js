@@ -2,8 +2,11 @@
 const test = require('node:test');
 const assert = require('node:assert');
 const path = require('node:path');
+const v8 = require('node:v8');
+const vm = require('node:vm');
 const { addon } = require('./support');
 const { addField, cookies, ResponseHeaders } = require(path.join(addon, 'headers.js'));
+const { propertyName, fieldKey, fieldName } = require(path.join(addon, 'names.js'));
 
 /** Flat [name, value ...] -> what a handler sees. */
 function incoming(flat) {
@@ -89,8 +92,22 @@ test('response headers are checked', () => {
   assert.strictEqual(fine.render(), 'x: a\tb \xe4\r\n');
 });
 
+test('a name that was cut out of a body does not keep the body', () => {
+  v8.setFlagsFromString('--expose-gc');
+  const gc = vm.runInNewContext('gc');
+  const BODY = 1 << 20;
+  const COUNT = 100;
+  gc();
+  const before = process.memoryUsage().heapUsed;
+  for (let i = 0; i < COUNT; i++) {
+    const body = `x-cut-out-of-a-body-${i}:${'y'.repeat(BODY)}`;
+    fieldKey(body.slice(0, body.indexOf(':')));
+  }
+  gc();
+  assert.ok(process.memoryUsage().heapUsed - before < (COUNT * BODY) / 4);
+});
+
 test('names are remembered within bounds, and are the same whether they are or not', () => {
-  const { propertyName, fieldKey, fieldName } = require(path.join(addon, 'names.js'));
   for (let i = 0; i < 5000; i++) {
     assert.strictEqual(propertyName(`n${i}`), `n${i}`);
     assert.strictEqual(fieldName(fieldKey(`N${i}`)), `n${i}`);
