@@ -75,13 +75,14 @@ static bool reserve(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
     struct ax_conn *c = r->conn;
-    size_t limit = (size_t)w->set->limit_output, known = w->largest_answer[r->route];
-    size_t want = known ? known : limit / UNKNOWN_ANSWER_PART;
+    size_t limit = (size_t)w->set->limit_output, part = limit / UNKNOWN_ANSWER_PART;
+    uint32_t known = w->largest_answer[r->route];
+    uint32_t want = known ? known : part < UINT32_MAX ? (uint32_t)part : UINT32_MAX;
 
     if (c->reserved && c->reserved + c->out.bytes + c->held + want > limit)
         return false;
     c->reserved += want;
-    r->reserved = (uint32_t)want;
+    r->reserved = want;
     return true;
 }
 
@@ -148,7 +149,9 @@ void ax_worker_unpark(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
 
-    if (backed_up(c))
+    /* From within a batch, where a handler has closed the worker: nothing of the list will run any more, and
+     * slots of its front may be gone. */
+    if (w->running || backed_up(c))
         return;
     c->parked = false;
     if (overtaken(c))

@@ -227,6 +227,60 @@ static void test_worker_closed_by_a_handler(void **state)
     server_free(&s);
 }
 
+enum { TIGHT = 4096 }; /* limits.output: room for one answer of half of it, not for two */
+
+/* The third request closes the worker behind its answer. */
+static void answer_and_close(struct server *s, struct ax_request *r)
+{
+    answer(r, 200, (struct ax_str){s->big, TIGHT / 2});
+    if (++s->given_custom == 3)
+        ax_worker_close(s->worker, on_closed_all, s);
+}
+
+/* Of two at a time the second is parked, with more of its connection behind the batch: when the last answer
+ * leaves from within the call there is room for it again, but the list must stay as the call was given it. */
+static void test_worker_closed_while_requests_are_parked(void **state)
+{
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    s.set.batch = 2;
+    s.set.limit_output = TIGHT;
+    s.custom = answer_and_close;
+    server_start(&s);
+    int fd = pair_up(&s);
+    puts_fd(fd, TIMES8(GET("/custom")));
+    expect_bodies(fd, 3, TIGHT / 2);
+    expect_close(fd);
+    close(fd);
+    pthread_join(s.thread, NULL);
+    assert_int_equal(s.entered, 3);
+    server_free(&s);
+}
+
+/* A ceiling of which a sixteenth has more than 32 bits: what was set aside comes back all the same. */
+static void test_requests_under_a_huge_ceiling(void **state)
+{
+    static const int64_t ceilings[] = {INT64_C(1) << 53, -1};
+    struct server s;
+
+    (void)state;
+    for (size_t i = 0; i < AX_COUNT(ceilings); i++) {
+        server_init(&s);
+        s.set.limit_output = ceilings[i];
+        server_start(&s);
+        int fd = pair_up(&s);
+        for (int round = 0; round < 2; round++) {
+            puts_fd(fd, TIMES8(TIMES8(GET("/later"))));
+            for (int k = 0; k < 64; k++)
+                expect(fd, 200, "later");
+        }
+        close(fd);
+        server_stop(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_late_answers_of_a_client_that_does_not_read),
         cmocka_unit_test(test_client_leaves_while_its_requests_wait),
         cmocka_unit_test(test_worker_closed_by_a_handler),
+        cmocka_unit_test(test_worker_closed_while_requests_are_parked),
+        cmocka_unit_test(test_requests_under_a_huge_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
