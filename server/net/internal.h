@@ -126,6 +126,7 @@ struct ax_worker {
         trimmed; /* us: when it is looked whether a burst is over; the last time memory was given back */
     struct ax_slot *slots;
     uint32_t nslots, free_slot; /* free_slot: nslots = none */
+    uint32_t first_gen;         /* of every slot */
     size_t arena_max; /* of a request beyond its inline bytes: the rest of a head and its fields, decoded and
                          error texts */
     struct ax_head_limits head_limits;

@@ -38,7 +38,7 @@ static bool grow(struct ax_worker *w)
     if (!v)
         return false;
     for (uint32_t i = w->nslots; i < n; i++)
-        v[i] = (struct ax_slot){.gen = 1, .next_free = i + 1};
+        v[i] = (struct ax_slot){.gen = w->first_gen, .next_free = i + 1};
     w->slots = v;
     w->free_slot = w->nslots;
     w->nslots = n;

@@ -123,6 +123,13 @@ static int init_route_cache(struct ax_worker *w, struct ax_err *reterr)
     return ax_route_cache_new((unsigned)w->set->cache_routes, random_seed(), &w->route_cache, reterr);
 }
 
+/* Handlers may still hold requests of a worker that ran in this environment before: their handles must be
+ * stale in this one too, so it counts from somewhere else. */
+static void make_first_gen(struct ax_worker *w)
+{
+    w->first_gen = (uint32_t)(random_seed() >> 16);
+}
+
 static void make_first_id(struct ax_worker *w)
 {
     char text[AX_ID_LEN + 1];
@@ -158,6 +165,7 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->line = AX_BUF_INIT(131072);
     ax_list_init(&w->conns);
     w->dirty_end = &w->dirty;
+    make_first_gen(w);
     make_first_id(w);
     pthread_mutex_init(&w->inbox_lock, NULL);
     int rc = ax_worker_init_timeouts(w, reterr);

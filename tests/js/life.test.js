@@ -171,6 +171,23 @@ test('stop waits for requests in progress and for waitUntil', async (t) => {
   assert.strictEqual(done, true);
 });
 
+test('a request that a server left behind does not answer one of the next server', async (t) => {
+  const [left, taken] = [later(), later()];
+  const before = await serve(t, { 'GET /left': (req) => left.resolve(req) });
+  const lost = assert.rejects(fetch(`${before.url}/left`));
+  const old = await left.promise;
+  api.forceCleanup();
+  await lost;
+  let next;
+  while (next === undefined) next = await serve(t, { 'GET /taken': (req) => taken.resolve(req) }).catch(turn); // it takes a turn or two to close
+  const answer = fetch(`${next.url}/taken`).then((res) => res.text());
+  const req = await taken.promise;
+  old.sendText('old');
+  assert.throws(() => old.method, { code: 'ERR_REQUEST_ENDED' });
+  req.sendText('new');
+  assert.strictEqual(await answer, 'new');
+});
+
 test('async context does not leak from request to request', async (t) => {
   const { AsyncLocalStorage } = require('node:async_hooks');
   const als = new AsyncLocalStorage();
