@@ -130,7 +130,7 @@ struct ax_worker {
     size_t arena_max; /* of a request beyond its inline bytes: the rest of a head and its fields, decoded and
                          error texts */
     struct ax_head_limits head_limits;
-    char next_id[AX_ID_LEN]; /* of a request: 8 digits of this worker, 8 that count */
+    char next_id[AX_ID_LEN]; /* of a request: begins with 8 digits of this worker, and counts */
     unsigned unanswered;     /* of the requests that the running batch was given */
     unsigned inflight;       /* whole requests without an answer */
     unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */

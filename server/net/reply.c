@@ -119,7 +119,7 @@ const char *ax_request_id(struct ax_request *r)
 
     if (!r->id[0]) {
         memcpy(r->id, w->next_id, AX_ID_LEN);
-        count_up(w->next_id + AX_ID_LEN / 2, AX_ID_LEN / 2);
+        count_up(w->next_id, AX_ID_LEN);
     }
     return r->id;
 }

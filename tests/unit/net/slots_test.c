@@ -170,6 +170,29 @@ static void test_no_memory(void **state)
         ax_slot_put(some[i]);
 }
 
+/* They count beyond the eight digits that a worker begins with: a busy one gets there within a day. */
+static void test_ids(void **state)
+{
+    static const struct {
+        const char *first, *second;
+    } t[] = {
+        {"12ab340100000000", "12ab340100000001"}, {"12ab340100000009", "12ab34010000000a"},
+        {"12ab34010000ffff", "12ab340100010000"}, {"12ab3401ffffffff", "12ab340200000000"},
+        {"ffffffffffffffff", "0000000000000000"},
+    };
+    struct ax_worker *w = ((struct fixture *)*state)->w;
+
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        memcpy(w->next_id, t[i].first, AX_ID_LEN);
+        struct ax_request *a = ax_slot_get(w), *b = ax_slot_get(w);
+        assert_string_equal(ax_request_id(a), t[i].first);
+        assert_string_equal(ax_request_id(b), t[i].second);
+        assert_string_equal(ax_request_id(a), t[i].first);
+        ax_slot_put(a);
+        ax_slot_put(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_growth_and_stale_handles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_left_behind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
