@@ -70,7 +70,7 @@ endif
 COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder,$(or $(MAKECMDGOALS),all))
 ifneq ($(COMPILES),)
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
-$(error CC=$(CC): there is no such compiler here (make deps installs gcc))
+$(error CC=$(CC): there is no such compiler here (make deps, or make deps CC=clang, installs one))
 endif
 endif
 

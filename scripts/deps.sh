@@ -6,12 +6,14 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 groups=" ${*:-build test} "
 missing=
+cc=${CC:-gcc}
+cc=${cc%% *}
 
 wants() { case "$groups" in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 has() { command -v "$1" > /dev/null 2>&1; }
 fail() { echo "deps: $*" >&2; exit 1; }
 add() { missing="$missing $*"; }
-header() { echo "#include <$1>" | "${CC:-gcc}" -E -x c - > /dev/null 2>&1; }
+header() { echo "#include <$1>" | "$cc" -E -x c - > /dev/null 2>&1; }
 library() { pkg-config --exists "$1" 2> /dev/null || add "$2"; } # pkg-config's name, Debian's package
 
 node_is_new_enough() {
@@ -23,9 +25,26 @@ node_headers() {
     has node && [ -f "$(node -p 'require("path").resolve(process.execPath, "../../include/node/node_api.h")')" ]
 }
 
+# gcc, clang-14 …: the commands are named as the packages are.
+compiler() {
+    has "$cc" && return
+    case "$cc" in
+    cc) add gcc libc6-dev ;;
+    gcc | gcc-[0-9]* | clang | clang-[0-9]*) add "$cc" libc6-dev ;;
+    *) fail "CC=$cc: there is no such compiler here" ;;
+    esac
+}
+
+# gcc brings what the sanitizers need at run time, clang recommends it.
+sanitizers() {
+    case "$cc" in *clang*) ;; *) return 0 ;; esac
+    echo 'int main(void) { return 0; }' | "$cc" -fsanitize=address -x c - -o /dev/null 2> /dev/null && return
+    case "$cc" in *clang-*) add "libclang-rt-${cc##*-}-dev" ;; *) add libclang-rt-dev ;; esac
+}
+
 find_missing() {
     missing=
-    has gcc || has clang || add gcc libc6-dev
+    compiler
     has make || add make
     if has pkg-config; then
         library libuv libuv1-dev
@@ -42,6 +61,7 @@ find_missing() {
     # npm brings the headers with the rest; without npm they come from Debian.
     node_headers || wants test || has npm || add libnode-dev
     if wants test; then
+        sanitizers
         [ -f /usr/include/cmocka.h ] || pkg-config --exists cmocka 2> /dev/null || add libcmocka-dev
         has npm || add npm
     fi
@@ -87,7 +107,7 @@ find_missing
 if [ -n "$missing" ]; then
     install_packages
     find_missing
-    [ -z "$missing" ] || fail "still missing after apt-get:$missing$(has node && echo "; node here is $(node -v), 18.19 or later is needed")"
+    [ -z "$missing" ] || fail "still missing after apt-get:$missing$(has node && ! node_is_new_enough && echo "; node here is $(node -v), 18.19 or later is needed")"
 fi
 if wants test; then
     modules_are_there || install_modules
