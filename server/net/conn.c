@@ -57,9 +57,7 @@ static void set_timeout(struct ax_conn *c, enum ax_conn_timeout kind)
 
 static void on_closed(uv_handle_t *h)
 {
-    struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
-
-    ax_conn_free(c);
+    ax_conn_free(AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC));
 }
 
 /* Closed after the turn's last flush. */
@@ -340,7 +338,9 @@ static void on_half_closed(struct ax_conn *c)
 static void on_eof(struct ax_conn *c)
 {
     c->eof = true;
-    if (!c->first || c->state == AX_CONN_LINGER || c->state == AX_CONN_BODY) {
+    if (c->state == AX_CONN_BODY)
+        ax_intake_cut_short(c);
+    if (!c->first || c->state == AX_CONN_LINGER) {
         ax_conn_close(c, AX_CLOSE_CLIENT);
         return;
     }

@@ -417,6 +417,36 @@ bool ax_intake_body(void *conn, const char *p, size_t n)
     return false;
 }
 
+static void take_last_out(struct ax_conn *c)
+{
+    struct ax_request *r = c->last, *before = NULL;
+
+    for (struct ax_request *p = c->first; p != r; p = p->next)
+        before = p;
+    if (before)
+        before->next = NULL;
+    else
+        c->first = NULL;
+    c->last = before;
+    if (c->turn == r)
+        c->turn = NULL;
+    c->nrequests--;
+}
+
+void ax_intake_cut_short(struct ax_conn *c)
+{
+    struct ax_request *r = c->reading;
+
+    c->reading = NULL;
+    ax_deadline_stop(&c->timeout);
+    if (!r || r->state != AX_REQ_READING)
+        return; /* it has its answer */
+    AX_DEBUG_ASSERT(r == c->last);
+    take_last_out(c);
+    ax_request_orphan(r);
+    ax_request_over(r);
+}
+
 /* ---- whole */
 
 void ax_intake_whole(struct ax_request *r)

@@ -215,6 +215,7 @@ void ax_intake_whole(struct ax_request *r);
 void ax_intake_last(struct ax_conn *c); /* no request is read any more */
 bool ax_intake_body(void *conn, const char *p, size_t n);
 void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text, const char *limit);
+void ax_intake_cut_short(struct ax_conn *c); /* FIN within a body: its request ends, those before stay */
 
 /* ---- reply.c */
 void ax_reply_turns(struct ax_conn *c); /* held responses whose turn has come */

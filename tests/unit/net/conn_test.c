@@ -144,6 +144,41 @@ static void test_half_closed_while_it_waits(void **state)
     server_stop(&s);
 }
 
+/* What came before a body that FIN cuts short is answered, the request itself is counted as aborted. */
+static void test_half_closed_within_a_body(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned answers[4]; /* up to 0 */
+    } t[] = {
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", {0}},
+        {GET("/") GET("/later") "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", {200, 200}},
+        {GET("/later") "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", {200}},
+        {GET("/big") "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\nab", {200}},
+        {"POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", {404}},
+        {GET("/later") "POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab", {200, 404}},
+    };
+    struct server s;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        int fd = pair_up(&s);
+        puts_fd(fd, t[i].text);
+        shutdown(fd, SHUT_WR);
+        for (const unsigned *want = t[i].answers; *want; want++) {
+            struct response r = {.head = ""};
+            assert_int_equal(receive(fd, &r, false), *want);
+            free(r.body);
+        }
+        expect_close(fd);
+        close(fd);
+    }
+    until_connections(&s, 0);
+    server_stop(&s);
+}
+
 static void test_client_resets(void **state)
 {
     struct server s;
@@ -492,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_answer_that_nobody_reads),
         cmocka_unit_test(test_answer_that_is_read_slowly),
         cmocka_unit_test(test_half_closed_while_it_waits),
+        cmocka_unit_test(test_half_closed_within_a_body),
         cmocka_unit_test(test_client_resets),
         cmocka_unit_test(test_lame_duck),
         cmocka_unit_test(test_drain_answers_what_has_come),
