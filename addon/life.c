@@ -105,6 +105,18 @@ fail:
     return false;
 }
 
+/* What the core takes as it is.  With none of the latter two it would never read a request. */
+static bool settings_ok(struct ax_reader *o, const struct ax_settings *s)
+{
+    if (s->batch < 1 || s->batch > 65536)
+        ax_read_bad(o, "settings.batch", "from 1 to 65536");
+    else if (s->limit_pipeline == 0 || s->limit_pipeline > INT32_MAX)
+        ax_read_bad(o, "settings.limit_pipeline", "from 1 to 2147483647, or -1 for no limit");
+    else if (s->limit_output == 0)
+        ax_read_bad(o, "settings.limit_output", "from 1, or -1 for no limit");
+    return !o->failed;
+}
+
 /* Everything is read before anything is made. */
 static void start(struct ax_bridge *b, struct ax_reader *o, struct ax_arena *a)
 {
@@ -121,12 +133,8 @@ static void start(struct ax_bridge *b, struct ax_reader *o, struct ax_arena *a)
     unsigned id = (unsigned)ax_read_int(o, "id", 0, (int64_t)e->workers - 1);
     ax_read_settings(o, &set);
     struct ax_route *routes = ax_read_routes(o, a, &n);
-    if (o->failed)
+    if (o->failed || !settings_ok(o, &set))
         return;
-    if (set.batch < 1 || set.batch > 65536) {
-        ax_read_bad(o, "settings.batch", "from 1 to 65536");
-        return;
-    }
     if (ax_native_site(e, &set, routes, n, &site, &bad, &err) < 0) {
         if (bad >= 0 || err.code == AX_E_STATE)
             throw_route(o->env, &err, bad);

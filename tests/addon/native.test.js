@@ -476,6 +476,10 @@ test('wrong options are TypeErrors that name the field', () => {
     [{ batch: new Int32Array(5) }, /batch must be an Int32Array/],
     [{ batch: new Uint32Array(5000) }, /batch must be an Int32Array/],
     [{ dispatch: 1 }, /dispatch must be a function/],
+    [{ settings: { batch: 0 } }, /settings\.batch must be from 1 to 65536/],
+    [{ settings: { limit_pipeline: 0 } }, /settings\.limit_pipeline must be from 1/],
+    [{ settings: { limit_pipeline: 2 ** 32 } }, /settings\.limit_pipeline must be from 1/],
+    [{ settings: { limit_output: 0 } }, /settings\.limit_output must be from 1/],
   ];
   for (const [more, expected] of bad)
     assert.throws(
