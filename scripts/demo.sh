@@ -57,6 +57,7 @@ run actix routes
 routes=$(actix routes --json)
 
 say "serving it on a free port"
+: >"$dir/serve.out" # there before anybody reads it
 actix serve --host 127.0.0.1 --port 0 >"$dir/serve.out" 2>"$dir/serve.err" &
 server=$!
 url=

@@ -31,6 +31,7 @@ if [ -n "$clang" ]; then
 fi
 
 start() { # start WORKERS: serves the benchmark's app; sets server and port
+    : > "$dir/log" # there before anybody reads it
     LLVM_PROFILE_FILE=$(realpath "$tree")/%p-%m.profraw "$tree/bin/actix" serve -c bench/app/actix.yaml --state "$dir/state" \
         --host 127.0.0.1 --port 0 --workers "$1" > "$dir/log" 2>&1 &
     server=$!

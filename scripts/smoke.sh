@@ -17,6 +17,7 @@ fail() {
     exit 1
 }
 
+: > "$dir/log" # there before anybody reads it
 "$actix" serve -c bench/app/actix.yaml --state "$dir/state" --host 127.0.0.1 --port 0 --workers 2 > "$dir/log" 2>&1 &
 server=$!
 url=
