@@ -1,11 +1,14 @@
 /* http/head.h - a request head: found in the bytes, checked strictly, parsed.  Pure: no socket, no clock.
  * Two steps, because the bytes are copied only once, when the head is whole:
- *   ax_head_scan    finds its end in what was received and checks the raw lines: every line ends in CRLF, no
- *                   other control byte but HT, no line starts with SP, HT or ':', no SP or HT before the
- * colon (RFC 9112, 2.2, 5.1, 5.2), one space between the parts of the request line (3); ax_head_parse   finds
- * the parts in the owner's copy and checks them: token characters in names, Host (RFC 9112, 3.2),
- * Transfer-Encoding exactly `chunked` and only under 1.1 (6.1), version 1.0 or 1.1, no fragment. What they
- * accept llhttp accepts too, and finds the same in it: tests/unit/http/head_diff_test.c. */
+ *
+ * ax_head_scan finds its end in what was received and checks the raw lines: every line ends in CRLF, no other
+ * control byte but HT, no line starts with SP, HT or ':', no SP or HT before the colon (RFC 9112, 2.2, 5.1,
+ * 5.2), one space between the parts of the request line (3).
+ *
+ * ax_head_parse finds the parts and checks them: token characters in names, Host (RFC 9112, 3.2),
+ * Transfer-Encoding exactly `chunked` and only under 1.1 (6.1), version 1.0 or 1.1, no fragment.
+ *
+ * What they accept llhttp accepts too, and finds the same in it: tests/unit/http/head_diff_test.c. */
 #ifndef AX_HTTP_HEAD_H
 #define AX_HTTP_HEAD_H
 
@@ -66,7 +69,8 @@ enum ax_scan ax_head_scan(struct ax_scanner *s, const char *p, size_t n, const s
 /* The same, and for a head that comes whole it leaves in *ret_lines what ax_head_parse_lines would search. */
 enum ax_scan ax_head_scan_lines(struct ax_scanner *s, const char *p, size_t n, const struct ax_head_limits *l,
                                 size_t *ret_len, struct ax_head_lines *ret_lines, struct ax_refusal *ret_why);
-/* `copy` holds a scanned head and lives as long as *ret.  Fields are allocated in `a`. */
+/* `copy` holds a scanned head and lives as long as *ret, or ret->base is set to other bytes like it.  Fields
+ * are allocated in `a`. */
 bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,
                    struct ax_head *ret, struct ax_refusal *ret_why);
 /* The same with the lines that ax_head_scan_lines left when it was DONE with this head. */
