@@ -8,6 +8,7 @@
 //   --results FILE    without its ending: FILE.json, FILE.md and FILE.svg (bench/results/latest)
 //   --docs FILE       a page whose marked places are written anew, when nothing was narrowed
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
 import { CASES, answers } from './cases.mjs';
 import { context } from './context.mjs';
@@ -35,6 +36,9 @@ const DEFAULTS = {
   loader: '',
 };
 
+/** Where the tree and temporary files lie on this machine is nobody's business. */
+const shown = (ctx, word) => word.replace(`${ctx.root}/`, '').replace(`${tmpdir()}/`, 'TMP/');
+
 /** Whatever keeps a peer from being measured is said and leaves the others alone. */
 async function startPeers(ctx, names) {
   const [up, out] = [[], []];
@@ -43,7 +47,8 @@ async function startPeers(ctx, names) {
     try {
       const spec = await start(ctx);
       const server = await serve(spec, { cpus: ctx.serverCpus });
-      up.push({ name, title, kind, version: (await version(ctx, spec.cwd)) ?? '', command: spec.command, server, offers: [] });
+      const command = spec.command.map((word) => shown(ctx, word));
+      up.push({ name, title, kind, version: (await version(ctx, spec.cwd)) ?? '', command, server, offers: [] });
     } catch (err) {
       console.error(`bench: ${name} is left out: ${err.message}`);
       out.push({ name, why: err.message });
