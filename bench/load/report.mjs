@@ -105,7 +105,7 @@ export function machineText({ machine: m, options: o }) {
     `${m.cpu}, ${counted(m.cpus, 'CPU')}, ${m.kernel}, Node ${m.node}; ${made(m)}.`,
     `${pinned}; ${o.connections} connections; medians of ${counted(o.rounds, 'interleaved round')} of ${o.seconds} s.`,
   ];
-  return [...lines, ...buildText(m.build)].join('  \n');
+  return [...lines, ...buildText(m.build)].join('\\\n');
 }
 
 function leftOut({ left_out: missing, problems }) {
