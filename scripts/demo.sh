@@ -8,6 +8,7 @@ if [ $# -ne 1 ] || [ ! -x "$1" ] || [ "$(basename "$1")" != actix ]; then
     exit 2
 fi
 bin=$(dirname "$(readlink -f "$1")")
+. "$(dirname "$0")/listening.sh"
 PATH=$bin:$PATH
 # What would make this run differ from the next one.
 unset PORT HOST STATE_DIRECTORY RUNTIME_DIRECTORY "${!ACTIX_@}"
@@ -60,14 +61,7 @@ say "serving it on a free port"
 : >"$dir/serve.out" # there before anybody reads it
 actix serve --host 127.0.0.1 --port 0 >"$dir/serve.out" 2>"$dir/serve.err" &
 server=$!
-url=
-for _ in $(seq 100); do
-    url=$(sed -n 's|^listening on \(http://[^ ]*\).*|\1|p' "$dir/serve.out" | head -n 1)
-    [ -z "$url" ] || break
-    kill -0 "$server" 2>/dev/null || die "the server did not start"
-    sleep 0.1
-done
-[ -n "$url" ] || die "the server was not ready within 10 s"
+url=$(listening "$dir/serve.out" "$server") || die "the server did not start"
 echo "listening on $url"
 
 say "a request to each route"

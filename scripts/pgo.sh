@@ -3,6 +3,7 @@
 # write it when they end, so each round is a server that is started, put under load over loopback, and stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/listening.sh
 tree=$1
 load=$tree/bench/loader
 dir=$(mktemp -d "${TMPDIR:-/tmp}/actix-pgo-XXXXXX")
@@ -35,13 +36,8 @@ start() { # start WORKERS: serves the benchmark's app; sets server and port
     LLVM_PROFILE_FILE=$(realpath "$tree")/%p-%m.profraw "$tree/bin/actix" serve -c bench/app/actix.yaml --state "$dir/state" \
         --host 127.0.0.1 --port 0 --workers "$1" > "$dir/log" 2>&1 &
     server=$!
-    for _ in $(seq 300); do
-        port=$(sed -n 's|.*listening on http://127.0.0.1:\([0-9]*\).*|\1|p' "$dir/log" | head -n 1)
-        [ -z "$port" ] || return 0
-        kill -0 "$server" 2> /dev/null || break
-        sleep 0.1
-    done
-    fail "the instrumented server did not start"
+    port=$(listening "$dir/log" "$server") || fail "the instrumented server did not start"
+    port=${port##*:}
 }
 
 stop() {

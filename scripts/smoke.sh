@@ -3,6 +3,7 @@
 # its engine must have that library in its memory (default: none).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. scripts/listening.sh
 actix=$1/bin/actix
 dir=$(mktemp -d "${TMPDIR:-/tmp}/actix-smoke-XXXXXX")
 server=
@@ -20,14 +21,7 @@ fail() {
 : > "$dir/log" # there before anybody reads it
 "$actix" serve -c bench/app/actix.yaml --state "$dir/state" --host 127.0.0.1 --port 0 --workers 2 > "$dir/log" 2>&1 &
 server=$!
-url=
-for _ in $(seq 100); do
-    url=$(sed -n 's|.*listening on \(http://[0-9.:]*\).*|\1|p' "$dir/log" | head -n 1)
-    [ -z "$url" ] || break
-    kill -0 "$server" 2> /dev/null || fail "ended at its start"
-    sleep 0.1
-done
-[ -n "$url" ] || fail "does not listen after 10 s"
+url=$(listening "$dir/log" "$server") || fail "does not listen"
 [ "$(curl -sS --max-time 5 "$url/users/42")" = 42 ] || fail "gave the wrong answer"
 if [ $# -gt 1 ]; then
     found=default
