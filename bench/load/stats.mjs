@@ -18,6 +18,9 @@ export function spread(runs, field) {
 /** NaN where there is nothing to divide by. */
 export const ratio = (a, b) => (Number.isFinite(a) && b > 0 ? a / b : NaN);
 
+/** Of ratios: the one that twice and half cancel out in. */
+export const geometricMean = (list) => Math.exp(sum(list.map(Math.log)) / list.length);
+
 export const sum = (list) => list.reduce((a, b) => a + b, 0);
 
 /** 12345.6 → "12,346"; "–" for what was not measured. */

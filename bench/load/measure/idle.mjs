@@ -4,8 +4,9 @@ import { actix, overlay } from '../peers.mjs';
 import { descriptors, memory, tree } from '../proc.mjs';
 import { run, stop } from '../process.mjs';
 import { load } from '../loader.mjs';
+import { paired } from '../rounds.mjs';
 import { serve } from '../server.mjs';
-import { figure, ratio, rounded, spread } from '../stats.mjs';
+import { figure, rounded, spread } from '../stats.mjs';
 import { markdownTable } from '../table.mjs';
 
 export const title = 'Idle connections';
@@ -13,8 +14,8 @@ export const title = 'Idle connections';
 const WANTED = 10_000;
 const SPARE = 500; // descriptors for everything else
 const LOOK_MS = 100;
-const ROUNDS = 3;
-const SECONDS = 3;
+const ROUNDS = 9;
+const SECONDS = 2;
 
 /** As many as the descriptors of one process allow. */
 async function possible(ctx) {
@@ -52,10 +53,10 @@ export async function measure(ctx) {
   let held;
   const runs = [];
   for (let round = 1; round <= ROUNDS; round++) {
-    runs.push({ peer: 'none', ...(await load(ctx, 'get', options)) });
+    runs.push({ peer: 'none', round, ...(await load(ctx, 'get', options)) });
     const loading = load(ctx, 'get', { ...options, idle: count });
     held ??= await whileOpen(server, count, loading);
-    runs.push({ peer: 'idle', ...(await loading) });
+    runs.push({ peer: 'idle', round, ...(await loading) });
   }
   await stop(server);
   return result(runs, { count, before, held });
@@ -72,7 +73,7 @@ function result(runs, { count, before, held }) {
     bytes_each: rounded(((held - before) * 2 ** 20) / count, 0),
     without: latency('none'),
     with: latency('idle'),
-    p99_ratio: rounded(ratio(latency('idle').p99.median, latency('none').p99.median), 3),
+    p99_ratio: rounded(paired(runs, 'idle', 'none', 'p99'), 3),
     errors: runs.reduce((n, r) => n + r.errors + r.non2xx, 0),
   };
 }
