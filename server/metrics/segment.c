@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct ax_wstat { /* start of a worker's area; index and series follow at the of
     uint32_t series_used; /* stored with release by the worker when a new series is readable */
     size_t index_at, series_at;
     struct ax_counters counters __attribute__((aligned(LINE)));
+    struct ax_flight flights[AX_FLIGHTS] __attribute__((aligned(LINE)));
     uint64_t head __attribute__((aligned(LINE))); /* ring: records ever put, by the worker */
     uint64_t tail __attribute__((aligned(LINE))); /* ring: records ever taken, by the reader */
     struct ax_request_record ring[AX_RING_RECORDS] __attribute__((aligned(LINE)));
@@ -46,6 +48,7 @@ struct ax_wstat { /* start of a worker's area; index and series follow at the of
 
 struct geometry {
     uint32_t workers, max_routes, series_max;
+    size_t blocks_at; /* int64_t[max_routes + 1]: quarantine */
     size_t heap_at, heap_bytes;
     size_t areas_at, area_bytes; /* of one worker */
     size_t index_at, series_at;  /* within an area */
@@ -69,7 +72,8 @@ static void compute(struct geometry *g, uint32_t workers, uint32_t max_routes)
 
     *g = (struct geometry){.workers = workers, .max_routes = max_routes};
     g->series_max = series < SERIES_MAX ? (uint32_t)series : SERIES_MAX;
-    g->heap_at = round_up(sizeof(struct shared) + max_routes * sizeof(struct route_entry), PAGE);
+    g->blocks_at = round_up(sizeof(struct shared) + max_routes * sizeof(struct route_entry), LINE);
+    g->heap_at = round_up(g->blocks_at + ((size_t)max_routes + 1) * sizeof(int64_t), PAGE);
     g->heap_bytes = round_up((size_t)max_routes * NAME_BYTES, PAGE);
     g->areas_at = g->heap_at + g->heap_bytes;
     g->index_at = sizeof(struct ax_wstat);
@@ -87,6 +91,11 @@ static struct ax_wstat *area_of(const struct ax_segment *s, unsigned worker)
 {
     AX_ASSERT(worker < s->g.workers);
     return (void *)(s->base + s->g.areas_at + worker * s->g.area_bytes);
+}
+
+static int64_t *blocks_of(const struct ax_segment *s)
+{
+    return (void *)(s->base + s->g.blocks_at);
 }
 
 static uint32_t *index_of(struct ax_wstat *w)
@@ -428,6 +437,56 @@ void ax_record_request(struct ax_wstat *w, const struct ax_request_record *r)
     }
     w->ring[head % AX_RING_RECORDS] = *r;
     __atomic_store_n(&w->head, head + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- flight recorder and quarantine */
+
+/* The route is stored last and cleared first: what a reader finds with a route has its own id, or that of the
+ * request before it in the same slot. */
+void ax_flight_begin(struct ax_wstat *w, uint32_t slot, uint32_t route, const char *id)
+{
+    if (AX_UNLIKELY(slot >= AX_FLIGHTS))
+        return;
+    struct ax_flight *f = &w->flights[slot];
+    memcpy(f->id, id, AX_FLIGHT_ID);
+    __atomic_store_n(&f->route, route, __ATOMIC_RELEASE);
+}
+
+void ax_flight_end(struct ax_wstat *w, uint32_t slot)
+{
+    if (AX_LIKELY(slot < AX_FLIGHTS))
+        __atomic_store_n(&w->flights[slot].route, 0, __ATOMIC_RELAXED);
+}
+
+unsigned ax_segment_flights(const struct ax_segment *s, unsigned worker, struct ax_flight *ret, unsigned max)
+{
+    const struct ax_wstat *w = area_of(s, worker);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < AX_FLIGHTS && n < max; i++) {
+        uint32_t route = __atomic_load_n(&w->flights[i].route, __ATOMIC_ACQUIRE);
+        if (!route || route > s->g.max_routes)
+            continue;
+        ret[n].route = route;
+        memcpy(ret[n++].id, w->flights[i].id, AX_FLIGHT_ID);
+    }
+    return n;
+}
+
+void ax_segment_block(struct ax_segment *s, uint32_t route, int64_t until_us)
+{
+    if (route <= s->g.max_routes)
+        __atomic_store_n(&blocks_of(s)[route], until_us, __ATOMIC_RELAXED);
+}
+
+int64_t ax_segment_blocked(const struct ax_segment *s, uint32_t route)
+{
+    return route <= s->g.max_routes ? __atomic_load_n(&blocks_of(s)[route], __ATOMIC_RELAXED) : 0;
+}
+
+const int64_t *ax_segment_blocks(const struct ax_segment *s)
+{
+    return blocks_of(s);
 }
 
 /* ---- reader */

@@ -4,12 +4,12 @@
  *
  * Layout (all offsets from the start, header says the sizes; ax_segment.layout is its version):
  *   header | route table (names, written once by the engine before it is ready) | worker areas
- * A worker area: counters (metrics.def) | series index [routes][6] -> series number | ring of request records
- * | series.  A series is one (route, status class): counts and a histogram.  A worker claims series as they
- * occur, so memory and scanning cost follow use; the memfd is sparse.  When no series is left, requests count
- * under route 0 of their class and `dropped` is incremented.  The reader trusts no number in it: an engine
- * that scribbles over its segment spoils its own figures and nothing else; the memfd is sealed against
- * resizing.
+ * A worker area: counters (metrics.def) | series index [routes][6] -> series number | flight recorder | ring
+ * of request records | series.  A series is one (route, status class): counts and a histogram.  A worker
+ * claims series as they occur, so memory and scanning cost follow use; the memfd is sparse.  When no series
+ * is left, requests count under route 0 of their class and `dropped` is incremented.  The reader trusts no
+ * number in it: an engine that scribbles over its segment spoils its own figures and nothing else; the memfd
+ * is sealed against resizing.
  *
  * Threads: a worker area has one writer.  Readers see every field whole (aligned, relaxed) but fields of one
  * series may be of slightly different moments; sums are exact once the worker is quiet. */
@@ -25,7 +25,7 @@
 #include "base/str.h"
 #include "metrics/histogram.h"
 
-enum { AX_SEGMENT_LAYOUT = 1 };
+enum { AX_SEGMENT_LAYOUT = 2 };
 enum { AX_ROUTE_NONE = 0 };     /* route id of requests that matched no route: "(none)" */
 enum { AX_STATUS_CLASSES = 6 }; /* status / 100; 0 = no status (aborted) */
 enum {
@@ -35,7 +35,8 @@ enum {
     AX_RECORD_ID = 36,
     AX_RECORD_METHOD = 15
 };
-enum { AX_RING_RECORDS = 1024 }; /* request records per worker that may wait for the writer */
+enum { AX_FLIGHT_ID = 16, AX_FLIGHTS = 1024 }; /* per worker: request slots that the flight recorder covers */
+enum { AX_RING_RECORDS = 1024 };               /* request records per worker that may wait for the writer */
 
 struct ax_counters { /* one per worker */
 #define M(name, kind, unit, help) uint64_t name;
@@ -63,6 +64,12 @@ struct ax_request_record { /* one request, for `requests` */
 
 /* r->path_len = ax_record_text(r->path, sizeof r->path, path): copies what fits (whole UTF-8 characters). */
 uint8_t ax_record_text(char *dst, size_t cap, struct ax_str s);
+
+/* The flight recorder: requests that JavaScript has and has not answered, by request slot. */
+struct ax_flight {
+    uint32_t route; /* 0 = none */
+    char id[AX_FLIGHT_ID];
+};
 
 struct ax_route_name {                      /* BORROWED strings */
     struct ax_str method, pattern, handler; /* handler: "handlers/users.js#show", "redirect", "health" ... */
@@ -102,11 +109,25 @@ static inline void ax_count_add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
 }
+/* The request in `slot` is handed to JavaScript, or (route 0) is not there any more.  Slots from AX_FLIGHTS
+ * on are not recorded.  `id` is AX_FLIGHT_ID characters. */
+void ax_flight_begin(struct ax_wstat *w, uint32_t slot, uint32_t route, const char *id);
+void ax_flight_end(struct ax_wstat *w, uint32_t slot);
+/* Until when a route is answered 503 (microseconds of the monotonic clock; 0 = it is not): any thread. */
+int64_t ax_segment_blocked(const struct ax_segment *s, uint32_t route);
+/* The same as an array by route id, for the request path: read it relaxed. */
+const int64_t *ax_segment_blocks(const struct ax_segment *s);
 /* One answered request.  Claims the series on first use.  About 10 ns. */
 void ax_count_request(struct ax_wstat *w, uint32_t route, unsigned status, uint64_t bytes_in,
                       uint64_t bytes_out, uint64_t queue_us, uint64_t handler_us, uint64_t send_us);
 /* Copies *r into the ring; full = counted as dropped. */
 void ax_record_request(struct ax_wstat *w, const struct ax_request_record *r);
+
+/* ---- the supervisor */
+/* Quarantine: every worker of the engine answers the route 503 from now on, until then; 0 ends it. */
+void ax_segment_block(struct ax_segment *s, uint32_t route, int64_t until_us);
+/* What JavaScript had in hand (after a crash: what was running); at most max, returns how many. */
+unsigned ax_segment_flights(const struct ax_segment *s, unsigned worker, struct ax_flight *ret, unsigned max);
 
 /* ---- reader: the supervisor's writer thread */
 const struct ax_counters *ax_segment_counters(const struct ax_segment *s,
