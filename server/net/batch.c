@@ -360,5 +360,6 @@ void ax_worker_on_check(uv_check_t *h)
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
     w->slice_used = false;
+    ax_count_add(&w->count->turns, 1);
     run_ready(w);
 }
