@@ -32,13 +32,14 @@ struct ax_writer {
     pthread_cond_t wake, written;
     struct ax_log *log;
     int64_t interval_us;
+    struct ax_writer_watch watch; /* the main thread's */
 
     /* under the mutex */
     struct source sources[AX_WRITER_SOURCES_MAX];
     unsigned nsources;
     struct event events[AX_WRITER_EVENTS_MAX];
     unsigned nevents;
-    uint64_t dropped, restarts, rss, rounds;
+    uint64_t dropped, restarts, all_restarts, rss, cpu_us, rounds;
     bool stop, flush, busy; /* busy: a round is being written */
     void (*on_written)(void *ctx);
     void *ctx;
@@ -64,16 +65,36 @@ int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struc
     pthread_mutex_unlock(&w->mutex);
     if (rc < 0)
         ax_source_free(source);
+    else if (w->watch.added)
+        w->watch.added(w->watch.ctx, s);
     return rc;
 }
 
 void ax_writer_drop(struct ax_writer *w, struct ax_segment *s)
 {
+    if (w->watch.dropped)
+        w->watch.dropped(w->watch.ctx, s);
     pthread_mutex_lock(&w->mutex);
     for (unsigned i = 0; i < w->nsources; i++)
         if (w->sources[i].segment == s)
             w->sources[i].gone = true;
     pthread_mutex_unlock(&w->mutex);
+}
+
+/* Segments that are not gone stay until the main thread drops them: they need no mutex. */
+void ax_writer_watch(struct ax_writer *w, const struct ax_writer_watch *watch)
+{
+    struct ax_segment *here[AX_WRITER_SOURCES_MAX];
+    unsigned n = 0;
+
+    w->watch = watch ? *watch : (struct ax_writer_watch){0};
+    pthread_mutex_lock(&w->mutex);
+    for (unsigned i = 0; i < w->nsources; i++)
+        if (!w->sources[i].gone)
+            here[n++] = w->sources[i].segment;
+    pthread_mutex_unlock(&w->mutex);
+    for (unsigned i = 0; watch && i < n; i++)
+        watch->added(watch->ctx, here[i]);
 }
 
 void ax_writer_event(struct ax_writer *w, const char *kind, const char *text)
@@ -97,6 +118,7 @@ void ax_writer_restarted(struct ax_writer *w, unsigned workers)
 {
     pthread_mutex_lock(&w->mutex);
     w->restarts += workers;
+    w->all_restarts += workers;
     pthread_mutex_unlock(&w->mutex);
 }
 
@@ -112,6 +134,22 @@ uint64_t ax_writer_rss(struct ax_writer *w)
 {
     pthread_mutex_lock(&w->mutex);
     uint64_t n = w->rss;
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+uint64_t ax_writer_cpu(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t n = w->cpu_us;
+    pthread_mutex_unlock(&w->mutex);
+    return n;
+}
+
+uint64_t ax_writer_restarts(struct ax_writer *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    uint64_t n = w->all_restarts;
     pthread_mutex_unlock(&w->mutex);
     return n;
 }
@@ -202,6 +240,7 @@ static void begin_round(struct ax_writer *w, struct round *r)
     }
     own_sample(w, &r->sample);
     w->rss = r->sample.rss_bytes;
+    w->cpu_us += r->sample.cpu_us;
     w->busy = true;
 }
 

@@ -33,6 +33,14 @@ void ax_writer_stop(struct ax_writer *w);
 int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struct ax_err *reterr);
 /* Its engine is gone: the writer takes what it counted last and frees it.  The caller forgets it now. */
 void ax_writer_drop(struct ax_writer *w, struct ax_segment *s);
+/* Whoever keeps sums of its own: `added` is told of each segment, those that are here already within this
+ * call, and `dropped` when its engine is gone, before it is freed.  At most one watcher; NULL ends it. */
+struct ax_writer_watch {
+    void (*added)(void *ctx, struct ax_segment *s);
+    void (*dropped)(void *ctx, struct ax_segment *s);
+    void *ctx;
+};
+void ax_writer_watch(struct ax_writer *w, const struct ax_writer_watch *watch);
 /* For the `events` table; copies.  Beyond AX_WRITER_EVENTS_MAX waiting ones it is dropped, and that is
  * counted. */
 void ax_writer_event(struct ax_writer *w, const char *kind, const char *text);
@@ -40,6 +48,10 @@ void ax_writer_restarted(struct ax_writer *w, unsigned workers); /* workers that
 uint64_t ax_writer_dropped(struct ax_writer *w);
 /* Resident bytes of us and the engines, as of the last interval. */
 uint64_t ax_writer_rss(struct ax_writer *w);
+/* Microseconds of CPU time of us and the engines since the start, and workers that were replaced.  They never
+ * fall. */
+uint64_t ax_writer_cpu(struct ax_writer *w);
+uint64_t ax_writer_restarts(struct ax_writer *w);
 /* One interval now; does not wait.  What was counted before the call has been written, or kept for later,
  * when ax_writer_rounds has reached the result. */
 uint64_t ax_writer_hurry(struct ax_writer *w);
