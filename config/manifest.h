@@ -141,6 +141,10 @@ struct ax_manifest {
     } log;
     struct ax_uploads uploads;
     struct ax_pairs errors; /* "404" or "5xx" -> file */
+    struct {
+        struct ax_listen *listen;
+        size_t nlisten; /* 0 = off */
+    } admin;
     struct ax_module *modules;
     size_t nmodules;
     struct ax_pairs env;    /* as written, interpolated */

@@ -26,6 +26,7 @@ enum {
 _Static_assert(sizeof(enum ax_balance) == sizeof(int) && sizeof(enum ax_health) == sizeof(int),
                "enums are ints");
 _Static_assert(AT(server.nlisten) == AT(server.listen) + offsetof(struct ax_listens, n), "listen is a list");
+_Static_assert(AT(admin.nlisten) == AT(admin.listen) + offsetof(struct ax_listens, n), "so is the admin's");
 _Static_assert(AT(nmodules) == AT(modules) + offsetof(struct ax_modules, n), "modules is a list");
 
 static const char *const isolations[] = {"thread", "process", NULL};
@@ -216,15 +217,12 @@ static const struct ax_field uploads_fields[] = {
 };
 static const struct ax_table uploads_table = TABLE(uploads_fields);
 
-/* Keys whose feature is to come fill a scratch struct: they are checked, not kept. */
-struct later_admin {
-    struct ax_listens listen;
-};
 static const struct ax_field admin_fields[] = {
-    {.key = "listen", .kind = AX_K_LISTEN, .at = offsetof(struct later_admin, listen), .flags = AX_F_NEEDED,
-     .help = "address of /metrics, /health/live and /health/ready"},
+    {.key = "listen", .kind = AX_K_LISTEN, .at = AT(admin.listen), .flags = AX_F_NEEDED,
+     .help = "address of /metrics, /health/live and /health/ready, as server.listen"},
 };
-static const struct ax_table admin_table = {admin_fields, AX_COUNT(admin_fields), sizeof(struct later_admin)};
+static const struct ax_table admin_table = TABLE(admin_fields);
+/* Keys whose feature is to come fill a scratch struct: they are checked, not kept. */
 
 struct later_auth {
     char *basic;
@@ -296,7 +294,7 @@ static const struct ax_field manifest_fields[] = {
      .help = "files in multipart forms"},
     {.key = "errors", .kind = AX_K_ERRORS, .at = AT(errors), .flags = AX_F_LATER,
      .help = "pages by status: 404 or 5xx to a file"},
-    {.key = "admin", .kind = AX_K_MAP, .map = &admin_table, .def = "off", .flags = AX_F_OFF | AX_F_LATER,
+    {.key = "admin", .kind = AX_K_MAP, .map = &admin_table, .def = "off", .flags = AX_F_OFF,
      .help = "an address of its own for metrics and health"},
     {.key = "modules", .kind = AX_K_MODULES, .at = AT(modules),
      .help = "loaded by every worker; may register routes in code"},

@@ -75,6 +75,27 @@ static void check_timeouts(struct ax_mf *d)
                    "timeouts.stall: not supported yet; the only value is that of timeouts.handler");
 }
 
+static bool same_address(const struct ax_listen *a, const struct ax_listen *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind == AX_LISTEN_UNIX)
+        return strcmp(a->path, b->path) == 0;
+    return a->port != 0 && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* The app and its admin pages cannot both listen there; told here, the message names both. */
+static void check_admin(struct ax_mf *d)
+{
+    const struct ax_manifest *m = d->m;
+
+    for (size_t i = 0; i < m->admin.nlisten; i++)
+        for (size_t j = 0; j < m->server.nlisten; j++)
+            if (same_address(&m->admin.listen[i], &m->server.listen[j]))
+                ax_problem(d->p, AX_E_DUPLICATE, &m->admin.listen[i].at,
+                           "admin.listen and server.listen name the same address");
+}
+
 /* ---- routes */
 
 struct entry {
@@ -208,6 +229,7 @@ void ax_validate(struct ax_mf *d)
     check_server(d);
     check_limits(d);
     check_timeouts(d);
+    check_admin(d);
     check_shapes(d);
     check_files(d);
     check_empty(d);

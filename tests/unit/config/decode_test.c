@@ -76,6 +76,8 @@ static void test_one_mistake(void **state)
         {"admin: { listen: x }\n", 1, 18, "needs a port"},
         {"admin: {}\n", 1, 8, "needs listen"},
         {"admin: on\n", 1, 8, "a map or off"},
+        {"admin: { listen: 3001 }\n", 1, 18, "the same address"},
+        {"admin: { listen: [3002, unix:a] }\nserver: { listen: unix:a }\n", 1, 25, "the same address"},
         {"auth: { a: { jwt: { algo: x } } }\n", 1, 21, "did you mean alg"},
         {"auth: x\n", 1, 7, "must be a map"},
         {"cors: { a: { max_age: 10 } }\n", 1, 23, "needs a unit"},
@@ -118,7 +120,7 @@ static void test_not_supported_yet(void **state)
         {"timeouts: { handler: 20s, stall: 20s }\n", 0},
         {"timeouts: { drain: 1m }\n", 13},
         {"timeouts: { drain: 300s }\n", 0},
-        {"admin: { listen: 3002 }\n", 1},
+        {"admin: { listen: 3002 }\n", 0},
         {"admin: off\n", 0},
         {"admin: false\n", 0},
         {"auth: { a: { basic: f } }\n", 1},
@@ -142,6 +144,46 @@ static void test_not_supported_yet(void **state)
         if (t[i].col) {
             assert_int_equal(l.rc, -AX_E_UNSUPPORTED);
             assert_one_problem(&l.p, 1, t[i].col, ": not supported yet");
+        }
+        loaded_free(&l);
+    }
+    fixture_close(&f);
+}
+
+static void test_admin(void **state)
+{
+    static const struct {
+        const char *text, *host, *path;
+        size_t n;
+        unsigned port;
+        int mode;
+    } t[] = {
+        {"", NULL, NULL, 0, 0, 0},
+        {"admin: off\n", NULL, NULL, 0, 0, 0},
+        {"admin: { listen: 3002 }\n", "127.0.0.1", NULL, 1, 3002, -1},
+        {"admin: { listen: \"[::1]:3002\" }\n", "::1", NULL, 1, 3002, -1},
+        {"admin: { listen: \"*:0\" }\n", "*", NULL, 1, 0, -1},
+        {"admin: { listen: unix:run/admin.sock }\n", NULL, "run/admin.sock", 1, 0, -1},
+        {"admin: { listen: { unix: a.sock, mode: 0660, group: staff } }\n", NULL, "a.sock", 1, 0, 0660},
+        {"admin: { listen: [127.0.0.1:3002, unix:a.sock] }\n", "127.0.0.1", NULL, 2, 3002, -1},
+    };
+    struct fixture f;
+    (void)state;
+    fixture_open(&f);
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        char text[400];
+        snprintf(text, sizeof text, "%sroutes: { /: handlers/home.js }\n", t[i].text);
+        struct loaded l = fixture_load_text(&f, text);
+        assert_int_equal(l.rc, 0);
+        assert_int_equal(l.m->admin.nlisten, t[i].n);
+        const struct ax_listen *v = l.m->admin.listen;
+        if (t[i].host)
+            assert_string_equal(v->host, t[i].host);
+        if (t[i].path)
+            assert_string_equal(v->path, t[i].path);
+        if (t[i].n) {
+            assert_int_equal(v->port, t[i].port);
+            assert_int_equal(v->mode, t[i].mode);
         }
         loaded_free(&l);
     }
@@ -266,8 +308,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_mistake), cmocka_unit_test(test_not_supported_yet),
-        cmocka_unit_test(test_listen),      cmocka_unit_test(test_values),
-        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_listen),      cmocka_unit_test(test_admin),
+        cmocka_unit_test(test_values),      cmocka_unit_test(test_tables),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
