@@ -1,5 +1,6 @@
 /* Bodies.  A chunked one is decoded by llhttp, line by line behind a fence that knows which bytes are
- * framing: they are checked before llhttp sees them, and trailer fields are checked and never shown to it. */
+ * framing: they are checked before llhttp sees them.  Chunk extensions and trailer fields are checked and
+ * never shown to it: both are dropped, and which of them llhttp accepts depends on its version. */
 #include "http/body.h"
 
 #include <string.h>
@@ -20,18 +21,26 @@ struct ax_body_state {
     uint8_t kind;   /* enum line_kind of that line */
     bool cr;        /* its CR has come */
     bool mark;      /* size line: its ';' has come; trailer: its colon has */
+    bool blank;     /* size line: white space has come, and its ';' must follow */
     bool refused;   /* sticky */
 };
 _Static_assert(sizeof(struct ax_body_state) <= AX_BODY_STATE_BYTES, "AX_BODY_STATE_BYTES is too small");
 
 /* ---- the fence: one byte of framing */
 
+/* White space before an extension is none of its own (RFC 9112, 7.1.1); behind a bare size it is malformed.
+ */
 static bool size_byte(struct ax_body_state *s, char c)
 {
     if (s->mark)
         return s->extra++ < AX_CHUNK_EXTRA_MAX;
     s->mark = c == ';' && s->col > 0;
-    return s->mark || (ax_hex(c) >= 0 && s->col < SIZE_DIGITS_MAX);
+    if (s->mark)
+        return true;
+    s->blank |= s->col > 0 && (c == ' ' || c == '\t');
+    if (s->blank)
+        return (c == ' ' || c == '\t') && s->extra++ < AX_CHUNK_EXTRA_MAX;
+    return ax_hex(c) >= 0 && s->col < SIZE_DIGITS_MAX;
 }
 
 static bool trailer_byte(struct ax_body_state *s, char c)
@@ -59,7 +68,9 @@ static bool line_byte(struct ax_body_state *s, char c)
 /* May the line end here? */
 static bool line_end_ok(const struct ax_body_state *s)
 {
-    return s->kind == LINE_SIZE ? s->col > 0 : s->kind == LINE_AFTER_DATA || s->col == 0 || s->mark;
+    if (s->kind == LINE_SIZE)
+        return s->col > 0 && (s->mark || !s->blank);
+    return s->kind == LINE_AFTER_DATA || s->col == 0 || s->mark;
 }
 
 /* Walks over p[0..n) up to the end of the line; *ret_n says how far, *ret_end whether the line ended. */
@@ -108,7 +119,7 @@ static void next_line(struct ax_body_state *s, const struct ax_chunk_events *ev)
         s->kind = LINE_SIZE;
     }
     s->col = 0;
-    s->cr = s->mark = false;
+    s->cr = s->mark = s->blank = false;
 }
 
 /* A trailer line may not be told from the final empty line by its first byte being a CR that comes alone; so
@@ -120,22 +131,34 @@ static bool step_trailer(struct ax_body_state *s, bool ended, struct ax_chunk_ev
     return ax_parser_chunk(&s->parser, "\r\n", 2, ev) && ev->end;
 }
 
+/* Of a size line llhttp is shown the digits and, when it ends, its CRLF. */
+static bool step_size(struct ax_body_state *s, struct ax_str digits, bool ended, struct ax_chunk_events *ev)
+{
+    size_t n = 0;
+
+    while (n < digits.n && ax_hex(digits.p[n]) >= 0)
+        n++;
+    if (n && !ax_parser_chunk(&s->parser, digits.p, n, ev))
+        return false;
+    return !ended || (ax_parser_chunk(&s->parser, "\r\n", 2, ev) && ev->header);
+}
+
 static bool step_line(struct ax_body_state *s, const char *p, size_t n, size_t *ret_n,
                       struct ax_chunk_events *ev)
 {
-    bool ended, ok;
+    bool ended, ok, in_size = !s->mark && !s->blank;
 
     if (!fence(s, p, n, ret_n, &ended))
         return false;
     if (s->kind == LINE_TRAILER)
         ok = step_trailer(s, ended, ev);
+    else if (s->kind == LINE_SIZE)
+        ok = step_size(s, (struct ax_str){p, in_size ? *ret_n : 0}, ended, ev);
     else
         ok = ax_parser_chunk(&s->parser, p, *ret_n, ev);
-    if (!ok || (ended && s->kind == LINE_SIZE && !ev->header))
-        return false;
-    if (ended)
+    if (ok && ended)
         next_line(s, ev);
-    return true;
+    return ok;
 }
 
 static enum ax_body_result feed_chunked(struct ax_body_state *s, const char *p, size_t n, size_t *ret_used,

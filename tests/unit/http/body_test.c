@@ -103,6 +103,9 @@ static void test_chunked(void **state)
         {S("0\r\n\r\n\r\n"), S(""), 2},
         {S("5;a=b\r\nhello\r\n0;c\r\n\r\n"), S("hello"), 0},
         {S("5;a=\"b c\"\r\nhello\r\n0\r\n\r\n"), S("hello"), 0},
+        {S("5;a=\"b\\\"; 0\" ; c\r\nhello\r\n0\r\n\r\n"), S("hello"), 0}, /* quoted-pair */
+        {S("5;=\xff;;\r\nhello\r\n0\r\n\r\n"), S("hello"), 0},            /* whatever it is, it is dropped */
+        {S("5 \t;a=b\r\nhello\r\n0 ;\r\n\r\n"), S("hello"), 0},           /* BWS: RFC 9112, 7.1.1 */
         {S("0\r\nX: a\r\n\r\n"), S(""), 0},
         {S("1\r\nx\r\n0\r\nContent-Length: 9\r\nTransfer-Encoding: gzip\r\nHost: b\r\n\r\nGET"), S("x"), 3},
         {S("1\r\nx\r\n0\r\nConnection: Upgrade\r\nUpgrade: x\r\nX:\r\n\r\n"), S("x"), 0},
@@ -139,7 +142,9 @@ static void test_chunked_refused(void **state)
         {S("5\r\nhello\r\n;a\r\n")},
         {S(" 5\r\nhello\r\n")},
         {S("5 \r\nhello\r\n")},
-        {S("5 ;a=b\r\nhello\r\n")},
+        {S("5 a;b\r\nhello\r\n")},
+        {S(" ;a=b\r\nhello\r\n")},
+        {S("5 0;a\r\nhello\r\n")},
         {S("5\t\r\nhello\r\n")},
         {S("0x5\r\nhello\r\n")},
         {S("+5\r\n")},

@@ -289,6 +289,7 @@ static inline void server_site(struct server *s)
     add_route(s, AX_POST, "/echo", "echo", (struct ax_route){0});
     add_route(s, AX_GET, "/users/:id", "param", (struct ax_route){0});
     add_route(s, AX_GET, "/written", "written", (struct ax_route){0});
+    add_route(s, AX_GET, "/files/*rest", "param", (struct ax_route){0});
     add_route(s, AX_GET, "/later", "later", (struct ax_route){0});
     add_route(s, AX_GET, "/later/:n", "later", (struct ax_route){0});
     add_route(s, AX_GET, "/never", "never", (struct ax_route){.timeout_us = 30000});

@@ -1,7 +1,8 @@
-/* Runs tests/wire/NAME.wire (tests/wire/README.md has the language) against the stub server: each file whole,
- * then with its first send cut in two at every byte.  Connections are socket pairs handed to the worker:
- * there the kernel says when the server has read everything (SIOCOUTQ), so a cut is really seen as two reads,
- * without waiting for time. */
+/* Runs tests/wire/NAME.wire (tests/wire/README.md has the language) against the stub server in every way that
+ * must make no difference: whole, behind another request, behind one that is still being answered, before
+ * another one, byte by byte, and with each send cut in two at every byte.  Connections are socket pairs
+ * handed to the worker: there the kernel says when the server has read everything (SIOCOUTQ), so a cut is
+ * really seen as two reads, without waiting for time. */
 #include "net/harness.h"
 
 #include <dirent.h>
@@ -9,18 +10,28 @@
 
 #include "base/buf.h"
 
-enum { STEPS_MAX = 64, FILES_MAX = 400, FILE_BYTES = 65536, CUTS_MAX = 120, SEND_MAX = 1 << 21 };
+/* CUTS_MAX: what is longer repeats itself, and is cut at that many places.  TRICKLE_MAX: bytes sent one by
+ * one. */
+enum { STEPS_MAX = 64, FILES_MAX = 800, FILE_BYTES = 65536, SEND_MAX = 1 << 21 };
+#ifdef __SANITIZE_THREAD__
+enum { CUTS_MAX = 40, TRICKLE_MAX = 100 };
+#else
+enum { CUTS_MAX = 1000, TRICKLE_MAX = 500 };
+#endif
 
 enum what {
     SEND,
+    SHUT, /* our half is closed, the answer still comes */
     EXPECT_STATUS,
     EXPECT_HEAD, /* as STATUS, of a response that has no body whatever its length says */
     EXPECT_BODY,
     EXPECT_BODY_HAS,
     EXPECT_HEADER,
+    EXPECT_SOME_HEADER,
     EXPECT_NO_HEADER,
     EXPECT_CLOSE,
     EXPECT_NOTHING,
+    EXPECT_UNANSWERED, /* as NOTHING, where half a request has been sent */
 };
 struct step {
     enum what what;
@@ -33,11 +44,24 @@ struct script {
     struct step steps[STEPS_MAX];
     unsigned nsteps;
 };
+/* What makes no difference. */
+struct way {
+    const char *name;
+    struct ax_str ahead; /* goes before the first send, in the same write; answered 200 */
+    const char *answer;  /* with this body */
+    bool after;          /* another request goes behind the last send, in the same write, and is answered */
+    bool trickle;        /* each byte is a read of its own */
+    unsigned cut_step;   /* this send is cut in two ... */
+    size_t cut;          /* ... behind that many bytes; 0 = none is */
+};
 /* One side of the conversation. */
 struct talk {
     const struct script *script;
-    const struct step *step;
-    size_t cut;
+    const struct way *way;
+    const struct step *step, *last_send;
+    bool extend;   /* another request is sent behind the last send */
+    bool answered; /* a response came */
+    bool shut; /* our half is closed: which answer is the last one was known when it was written, or not */
     int fd;
     struct ax_buf in;         /* received and not looked at yet */
     struct ax_buf head, body; /* of the last response */
@@ -128,10 +152,17 @@ static void read_line(struct script *s, unsigned line, const char *p)
         enum what what;
         enum { NOTHING, NUMBER, TEXT } takes;
     } words[] = {
-        {"expect status ", EXPECT_STATUS, NUMBER},   {"expect head ", EXPECT_HEAD, NUMBER},
-        {"expect body has ", EXPECT_BODY_HAS, TEXT}, {"expect body ", EXPECT_BODY, TEXT},
-        {"expect header ", EXPECT_HEADER, TEXT},     {"expect no header ", EXPECT_NO_HEADER, TEXT},
-        {"expect close", EXPECT_CLOSE, NOTHING},     {"expect nothing", EXPECT_NOTHING, NOTHING},
+        {"expect status ", EXPECT_STATUS, NUMBER},
+        {"expect head ", EXPECT_HEAD, NUMBER},
+        {"expect body has ", EXPECT_BODY_HAS, TEXT},
+        {"expect body ", EXPECT_BODY, TEXT},
+        {"expect header ", EXPECT_HEADER, TEXT},
+        {"expect no header ", EXPECT_NO_HEADER, TEXT},
+        {"expect close", EXPECT_CLOSE, NOTHING},
+        {"expect nothing", EXPECT_NOTHING, NOTHING},
+        {"shut", SHUT, NOTHING},
+        {"expect unanswered", EXPECT_UNANSWERED, NOTHING},
+        {"expect some header ", EXPECT_SOME_HEADER, TEXT},
     };
 
     if (*p == '\0' || *p == '#')
@@ -195,9 +226,9 @@ static void script_free(struct script *s)
 /* Tells what went wrong and ends this script; the other scripts still run. */
 __attribute__((noreturn)) static void wrong(struct talk *t, const char *what)
 {
-    print_error("%s:%u (first send cut at %zu): %s\nhead: %.*s\nbody: %.*s\nmore: %.*s\n", t->script->name,
-                t->step->line, t->cut, what, (int)t->head.n, t->head.p, (int)t->body.n, t->body.p,
-                (int)t->in.n, t->in.p);
+    print_error("%s:%u (%s, cut at %zu): %s\nhead: %.*s\nbody: %.*s\nmore: %.*s\n", t->script->name,
+                t->step->line, t->way->name, t->way->cut, what, (int)t->head.n, t->head.p, (int)t->body.n,
+                t->body.p, (int)t->in.n, t->in.p);
     longjmp(t->give_up, 1);
 }
 
@@ -234,6 +265,46 @@ static void send_all(struct talk *t, const char *p, size_t n)
     }
 }
 
+static bool has_line(struct talk *t, struct ax_str line, bool whole)
+{
+    struct ax_str rest = ax_buf_str(&t->head);
+    const char *nl;
+
+    while (rest.n && (nl = memchr(rest.p, '\n', rest.n))) {
+        struct ax_str one = {rest.p, (size_t)(nl - rest.p) - 1};
+        struct ax_str start = {one.p, one.n < line.n ? one.n : line.n};
+        if (ax_str_eq_nocase(whole ? one : start, line) &&
+            (whole || (one.n > line.n && one.p[line.n] == ':')))
+            return true;
+        rest.n -= (size_t)(nl + 1 - rest.p);
+        rest.p = nl + 1;
+    }
+    return false;
+}
+
+/* What every response must be, whatever it answers. */
+static void check_response(struct talk *t, bool head_only)
+{
+    static const char version[] = "HTTP/1.1 ";
+    static const char error[] = "{\"error\":\"";
+
+    if (t->head.n < 14 || memcmp(t->head.p, version, sizeof version - 1) != 0 || t->head.p[12] != ' ')
+        wrong(t, "a malformed status line");
+    long status = strtol(t->head.p + 9, NULL, 10);
+    if (status < 200)
+        return;
+    if (!has_line(t, AX_STR("Date"), false)) /* RFC 9110, 6.6.1 */
+        wrong(t, "a response without Date");
+    if ((status == 204 || status == 304) == has_line(t, AX_STR("Content-Length"), false))
+        wrong(t, "Content-Length, or none, against RFC 9110, 8.6");
+    if (status < 400)
+        return;
+    if (!has_line(t, AX_STR("Content-Type: application/json; charset=utf-8"), true))
+        wrong(t, "an error that is no JSON");
+    if (!head_only && (t->body.n < sizeof error || memcmp(t->body.p, error, sizeof error - 1) != 0))
+        wrong(t, "an error without a body that says so");
+}
+
 static void take_response(struct talk *t, bool head_only)
 {
     const char *end;
@@ -253,29 +324,83 @@ static void take_response(struct talk *t, bool head_only)
             wrong(t, "the stream ended within a body");
     ax_buf_add(&t->body, t->in.p ? t->in.p : "", body);
     ax_buf_drop(&t->in, body);
+    t->answered = true;
+    check_response(t, head_only);
 }
 
-static bool has_line(struct talk *t, struct ax_str line, bool whole)
+static void take_expected(struct talk *t, const char *body)
 {
-    struct ax_str rest = ax_buf_str(&t->head);
-    const char *nl;
-
-    while (rest.n && (nl = memchr(rest.p, '\n', rest.n))) {
-        struct ax_str one = {rest.p, (size_t)(nl - rest.p) - 1};
-        struct ax_str start = {one.p, one.n < line.n ? one.n : line.n};
-        if (ax_str_eq_nocase(whole ? one : start, line) &&
-            (whole || (one.n > line.n && one.p[line.n] == ':')))
-            return true;
-        rest.n -= (size_t)(nl + 1 - rest.p);
-        rest.p = nl + 1;
-    }
-    return false;
+    take_response(t, false);
+    if (strncmp(t->head.p + 9, "200", 3) != 0 || !ax_str_eq(ax_buf_str(&t->body), ax_str(body)))
+        wrong(t, "not the answer of the request beside it");
 }
 
 static void expect_end(struct talk *t)
 {
     if (t->in.n || receive_more(t))
         wrong(t, "more bytes instead of the end");
+}
+
+static void send_slowly(struct talk *t, struct ax_str text, size_t first)
+{
+    for (size_t at = 0, n = first; at < text.n; at += n, n = t->way->trickle ? 1 : text.n - at) {
+        send_all(t, text.p + at, n);
+        if (!until_read(t->fd))
+            wrong(t, "the server does not read");
+    }
+}
+
+static const char another[] = "GET /users/after HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+static void play_send(struct talk *t)
+{
+    const struct way *w = t->way;
+    const struct step *s = t->step;
+    struct ax_buf all = AX_BUF_INIT(SEND_MAX);
+    bool first = s == t->script->steps;
+
+    if (first)
+        ax_buf_add(&all, w->ahead.p ? w->ahead.p : "", w->ahead.n);
+    ax_buf_add(&all, s->bytes.p, s->bytes.n);
+    if (s == t->last_send && t->extend)
+        ax_buf_adds(&all, another);
+    assert_false(all.failed);
+    struct ax_str text = ax_buf_str(&all);
+    if (w->trickle && text.n <= TRICKLE_MAX)
+        send_slowly(t, text, 1);
+    else if (w->cut && s == &t->script->steps[w->cut_step])
+        send_slowly(t, text, w->cut);
+    else
+        send_all(t, text.p, text.n);
+    ax_buf_fini(&all);
+    if (first && w->ahead.n)
+        take_expected(t, w->answer);
+}
+
+static void play_close(struct talk *t)
+{
+    if (t->answered && !t->shut && !has_line(t, AX_STR("Connection: close"), true))
+        wrong(t, "the last response does not tell that it is the last");
+    expect_end(t);
+}
+
+static void play_nothing(struct talk *t)
+{
+    if (t->extend) {
+        take_expected(t, "after");
+        play_close(t);
+        return;
+    }
+    shutdown(t->fd, SHUT_WR); /* the client has nothing more to say, the server neither */
+    expect_end(t);
+}
+
+static void play_header(struct talk *t, struct ax_str text)
+{
+    enum what what = t->step->what;
+
+    if (has_line(t, text, what == EXPECT_HEADER) != (what != EXPECT_NO_HEADER))
+        wrong(t, what == EXPECT_NO_HEADER ? "this header is there" : "no such header");
 }
 
 static void play(struct talk *t)
@@ -285,17 +410,16 @@ static void play(struct talk *t)
 
     switch (s->what) {
     case SEND:
-        send_all(t, text.p, s == t->script->steps && t->cut ? t->cut : text.n);
-        if (s == t->script->steps && t->cut) {
-            if (!until_read(t->fd))
-                wrong(t, "the server does not read");
-            send_all(t, text.p + t->cut, text.n - t->cut);
-        }
+        play_send(t);
+        break;
+    case SHUT:
+        t->shut = true;
+        shutdown(t->fd, SHUT_WR);
         break;
     case EXPECT_STATUS:
     case EXPECT_HEAD:
         take_response(t, s->what == EXPECT_HEAD);
-        if (t->head.n < 12 || strtol(t->head.p + 9, NULL, 10) != s->status)
+        if (strtol(t->head.p + 9, NULL, 10) != s->status)
             wrong(t, "another status");
         break;
     case EXPECT_BODY:
@@ -307,22 +431,26 @@ static void play(struct talk *t)
             wrong(t, "the body lacks this");
         break;
     case EXPECT_HEADER:
+    case EXPECT_SOME_HEADER:
     case EXPECT_NO_HEADER:
-        if (has_line(t, text, s->what == EXPECT_HEADER) != (s->what == EXPECT_HEADER))
-            wrong(t, s->what == EXPECT_HEADER ? "no such header" : "this header is there");
+        play_header(t, text);
         break;
     case EXPECT_CLOSE:
-        expect_end(t);
+        play_close(t);
         break;
-    case EXPECT_NOTHING: /* the client has nothing more to say, the server neither */
-        shutdown(t->fd, SHUT_WR);
-        expect_end(t);
+    case EXPECT_NOTHING:
+    case EXPECT_UNANSWERED:
+        play_nothing(t);
         break;
     }
 }
 
 static void converse(struct talk *t)
 {
+    for (unsigned i = 0; i < t->script->nsteps; i++)
+        if (t->script->steps[i].what == SEND)
+            t->last_send = &t->script->steps[i];
+    t->extend = t->way->after && t->script->steps[t->script->nsteps - 1].what == EXPECT_NOTHING;
     for (unsigned i = 0; i < t->script->nsteps; i++) {
         t->step = &t->script->steps[i];
         play(t);
@@ -331,10 +459,10 @@ static void converse(struct talk *t)
         wrong(t, "bytes that no step expected");
 }
 
-static bool run_script(struct server *srv, const struct script *s, size_t cut)
+static bool run_script(struct server *srv, const struct script *s, const struct way *w)
 {
     struct talk t = {.script = s,
-                     .cut = cut,
+                     .way = w,
                      .in = AX_BUF_INIT(SEND_MAX),
                      .head = AX_BUF_INIT(SEND_MAX),
                      .body = AX_BUF_INIT(SEND_MAX)};
@@ -350,6 +478,19 @@ static bool run_script(struct server *srv, const struct script *s, size_t cut)
     ax_buf_fini(&t.head);
     ax_buf_fini(&t.body);
     return ok;
+}
+
+static bool run_cuts(struct server *srv, const struct script *s)
+{
+    struct way w = {.name = "in two"};
+
+    for (; w.cut_step < s->nsteps; w.cut_step++) {
+        size_t len = s->steps[w.cut_step].what == SEND ? s->steps[w.cut_step].bytes.n : 0;
+        for (w.cut = 1; w.cut < len; w.cut += len / CUTS_MAX + 1)
+            if (!run_script(srv, s, &w))
+                return false;
+    }
+    return true;
 }
 
 /* ---- all files */
@@ -378,7 +519,8 @@ static char (*list_files(const char *dir, unsigned *ret_n))[128]
     return names;
 }
 
-static void each_file(bool cuts)
+/* w NULL: each send cut at every byte */
+static void each_file(const struct way *w)
 {
     static struct script s;
     struct server srv;
@@ -387,14 +529,10 @@ static void each_file(bool cuts)
 
     server_init(&srv);
     server_start(&srv);
-    assert_true(n >= 60);
+    assert_in_range(n, 200, FILES_MAX - 1);
     for (unsigned i = 0; i < n; i++) {
         script_read(&s, "tests/wire", names[i]);
-        size_t len = s.steps[0].bytes.n, stride = len / CUTS_MAX + 1;
-        bool ok = cuts || run_script(&srv, &s, 0);
-        for (size_t cut = 1; cuts && ok && cut < len; cut += stride)
-            ok = run_script(&srv, &s, cut);
-        failed += !ok;
+        failed += w ? !run_script(&srv, &s, w) : !run_cuts(&srv, &s);
         script_free(&s);
     }
     server_stop(&srv);
@@ -404,20 +542,51 @@ static void each_file(bool cuts)
 static void test_whole(void **state)
 {
     (void)state;
-    each_file(false);
+    each_file(&(struct way){.name = "whole"});
 }
 
-static void test_first_send_in_two(void **state)
+/* A file without "expect nothing" at its end runs as it is. */
+static void test_before_another(void **state)
 {
     (void)state;
-    each_file(true);
+    each_file(&(struct way){.name = "before another request", .after = true});
+}
+
+static void test_behind_another(void **state)
+{
+    (void)state;
+    each_file(&(struct way){.name = "behind another request",
+                            .ahead = AX_STR("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+                            .answer = "Hello World"});
+}
+
+/* Answers in progress are not lost, whatever follows. */
+static void test_behind_pending(void **state)
+{
+    (void)state;
+    each_file(&(struct way){.name = "behind a pending request",
+                            .ahead = AX_STR("GET /later/first HTTP/1.1\r\nHost: a\r\n\r\n"),
+                            .answer = "first"});
+}
+
+static void test_byte_by_byte(void **state)
+{
+    (void)state;
+    each_file(&(struct way){.name = "byte by byte", .trickle = true});
+}
+
+static void test_in_two(void **state)
+{
+    (void)state;
+    each_file(NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_first_send_in_two),
+        cmocka_unit_test(test_whole),          cmocka_unit_test(test_before_another),
+        cmocka_unit_test(test_behind_another), cmocka_unit_test(test_behind_pending),
+        cmocka_unit_test(test_byte_by_byte),   cmocka_unit_test(test_in_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
