@@ -205,6 +205,13 @@ static void on_listening(void *ctx, const char *url, bool everywhere)
     fflush(stdout);
 }
 
+static void on_admin(void *ctx, const char *url)
+{
+    (void)ctx;
+    printf("admin on %s\n", url);
+    fflush(stdout);
+}
+
 static void on_ready(void *ctx)
 {
     struct background *bg = ctx;
@@ -234,6 +241,7 @@ static int serve(struct ax_app *app, const struct ax_args *args, const struct wi
         .environ = environ,
         .listening = on_listening,
         .ready = on_ready,
+        .admin = on_admin,
         .problem = on_problem,
         .ctx = bg,
     };

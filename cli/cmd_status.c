@@ -36,6 +36,7 @@ static void print_summary(const json_t *o)
 {
     char up[AX_SHORT_MAX] = "0s", memory[AX_SHORT_MAX]; /* whole seconds: the first one is no microsecond */
     const json_t *list = json_object_get(o, "addresses"), *engine = json_object_get(o, "engine");
+    const json_t *admin = json_object_get(o, "admin");
     uint64_t seconds = number(o, "uptime_s");
 
     printf("actix %s, process %" PRIu64 ", %s for %s, %s\n", text(o, "version"), number(o, "pid"),
@@ -43,6 +44,8 @@ static void print_summary(const json_t *o)
            ax_short_bytes(memory, number(o, "memory")));
     for (size_t i = 0; i < json_array_size(list); i++)
         printf("listening on %s\n", json_string_value(json_array_get(list, i)));
+    for (size_t i = 0; i < json_array_size(admin); i++)
+        printf("admin on %s\n", json_string_value(json_array_get(admin, i)));
     if (number(engine, "restarts"))
         printf("the engine was restarted %" PRIu64 " times\n", number(engine, "restarts"));
 }

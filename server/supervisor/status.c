@@ -28,6 +28,28 @@ static json_t *addresses(const struct ax_supervisor *s, bool *ok)
     return a;
 }
 
+struct urls {
+    json_t *list;
+    bool *ok;
+};
+
+static void add_url(void *ctx, const char *url)
+{
+    struct urls *u = ctx;
+
+    if (json_array_append_new(u->list, json_string(url)) < 0)
+        *u->ok = false;
+}
+
+static json_t *admin(const struct ax_supervisor *s, bool *ok)
+{
+    struct urls u = {json_array(), ok};
+
+    if (s->admin)
+        ax_admin_each(s->admin, add_url, &u);
+    return u.list;
+}
+
 static const struct ax_message_worker *seen(const struct ax_supervisor *s, unsigned id)
 {
     for (unsigned i = 0; i < s->nworkers_seen; i++)
@@ -106,6 +128,7 @@ char *ax_status_text(struct ax_supervisor *s)
     put(o, "root", json_string(s->m->root), &ok);
     put_int(o, "generation", s->generation, &ok);
     put(o, "addresses", addresses(s, &ok), &ok);
+    put(o, "admin", admin(s, &ok), &ok);
     put(o, "workers", workers(s, &sum, &ok), &ok);
     put_int(o, "connections", sum.connections, &ok);
     put_int(o, "inflight", sum.inflight, &ok);

@@ -261,6 +261,8 @@ void ax_supervisor_over(struct ax_supervisor *s)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     ax_control_close(s->control, s->result.forced);
     s->control = NULL;
+    ax_admin_close(s->admin);
+    s->admin = NULL;
 }
 
 static int run(struct ax_supervisor *s, struct ax_err *reterr)
@@ -277,6 +279,8 @@ static int run(struct ax_supervisor *s, struct ax_err *reterr)
     rc = open_handles(s, reterr);
     if (rc == 0)
         rc = setup_control(s, reterr);
+    if (rc == 0)
+        rc = ax_supervisor_admin(s, reterr);
     if (rc == 0)
         rc = ax_run_engine(s, reterr);
     if (rc < 0) {

@@ -25,6 +25,9 @@ struct ax_serve_options {
      * a container.  Once per address, then `ready` once. */
     void (*listening)(void *ctx, const char *url, bool everywhere);
     void (*ready)(void *ctx);
+    /* The admin listener answers at `url`, which it does before the app itself is ready.  Once per address;
+     * NULL is fine. */
+    void (*admin)(void *ctx, const char *url);
     /* Why the app could not start, when there is more than one reason or a place in a file. */
     void (*problem)(void *ctx, const struct ax_err *err);
     void *ctx;

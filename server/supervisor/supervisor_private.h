@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "supervisor/admin.h"
 #include "supervisor/control.h"
 #include "supervisor/engine.h"
 #include "supervisor/env.h"
@@ -49,6 +50,7 @@ struct ax_supervisor {
     uv_timer_t retry, startup, lame, shutdown, report;
     uv_async_t written; /* the writer has ended an interval */
     struct ax_control *control;
+    struct ax_admin *admin; /* always there while the loop runs, maybe without an address */
 
     /* the run */
     enum ax_phase phase;
@@ -67,6 +69,9 @@ int ax_run_engine(struct ax_supervisor *s, struct ax_err *reterr); /* starts one
 void ax_run_stop(struct ax_supervisor *s);                         /* lame duck, drain, end */
 void ax_run_kill(struct ax_supervisor *s);                         /* ends at once; counts as forced */
 const char *ax_phase_name(const struct ax_supervisor *s);
+
+/* admin_facts.c: makes s->admin and opens its addresses */
+int ax_supervisor_admin(struct ax_supervisor *s, struct ax_err *reterr);
 
 /* supervisor.c: closes what keeps the loop alive */
 void ax_supervisor_over(struct ax_supervisor *s);

@@ -39,7 +39,7 @@ struct ax_writer {
     unsigned nsources;
     struct event events[AX_WRITER_EVENTS_MAX];
     unsigned nevents;
-    uint64_t dropped, restarts, all_restarts, rss, cpu_us, rounds;
+    uint64_t dropped, restarts, all_restarts, rss, rounds;
     bool stop, flush, busy; /* busy: a round is being written */
     void (*on_written)(void *ctx);
     void *ctx;
@@ -66,7 +66,7 @@ int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struc
     if (rc < 0)
         ax_source_free(source);
     else if (w->watch.added)
-        w->watch.added(w->watch.ctx, s);
+        w->watch.added(w->watch.ctx, s, engine);
     return rc;
 }
 
@@ -84,17 +84,17 @@ void ax_writer_drop(struct ax_writer *w, struct ax_segment *s)
 /* Segments that are not gone stay until the main thread drops them: they need no mutex. */
 void ax_writer_watch(struct ax_writer *w, const struct ax_writer_watch *watch)
 {
-    struct ax_segment *here[AX_WRITER_SOURCES_MAX];
+    struct source here[AX_WRITER_SOURCES_MAX];
     unsigned n = 0;
 
     w->watch = watch ? *watch : (struct ax_writer_watch){0};
     pthread_mutex_lock(&w->mutex);
     for (unsigned i = 0; i < w->nsources; i++)
         if (!w->sources[i].gone)
-            here[n++] = w->sources[i].segment;
+            here[n++] = w->sources[i];
     pthread_mutex_unlock(&w->mutex);
     for (unsigned i = 0; watch && i < n; i++)
-        watch->added(watch->ctx, here[i]);
+        watch->added(watch->ctx, here[i].segment, here[i].engine);
 }
 
 void ax_writer_event(struct ax_writer *w, const char *kind, const char *text)
@@ -134,14 +134,6 @@ uint64_t ax_writer_rss(struct ax_writer *w)
 {
     pthread_mutex_lock(&w->mutex);
     uint64_t n = w->rss;
-    pthread_mutex_unlock(&w->mutex);
-    return n;
-}
-
-uint64_t ax_writer_cpu(struct ax_writer *w)
-{
-    pthread_mutex_lock(&w->mutex);
-    uint64_t n = w->cpu_us;
     pthread_mutex_unlock(&w->mutex);
     return n;
 }
@@ -240,7 +232,6 @@ static void begin_round(struct ax_writer *w, struct round *r)
     }
     own_sample(w, &r->sample);
     w->rss = r->sample.rss_bytes;
-    w->cpu_us += r->sample.cpu_us;
     w->busy = true;
 }
 

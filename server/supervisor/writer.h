@@ -36,7 +36,7 @@ void ax_writer_drop(struct ax_writer *w, struct ax_segment *s);
 /* Whoever keeps sums of its own: `added` is told of each segment, those that are here already within this
  * call, and `dropped` when its engine is gone, before it is freed.  At most one watcher; NULL ends it. */
 struct ax_writer_watch {
-    void (*added)(void *ctx, struct ax_segment *s);
+    void (*added)(void *ctx, struct ax_segment *s, pid_t engine);
     void (*dropped)(void *ctx, struct ax_segment *s);
     void *ctx;
 };
@@ -48,9 +48,7 @@ void ax_writer_restarted(struct ax_writer *w, unsigned workers); /* workers that
 uint64_t ax_writer_dropped(struct ax_writer *w);
 /* Resident bytes of us and the engines, as of the last interval. */
 uint64_t ax_writer_rss(struct ax_writer *w);
-/* Microseconds of CPU time of us and the engines since the start, and workers that were replaced.  They never
- * fall. */
-uint64_t ax_writer_cpu(struct ax_writer *w);
+/* Workers that were replaced since the start. */
 uint64_t ax_writer_restarts(struct ax_writer *w);
 /* One interval now; does not wait.  What was counted before the call has been written, or kept for later,
  * when ax_writer_rounds has reached the result. */
