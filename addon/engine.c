@@ -234,7 +234,7 @@ static bool same_route(const struct ax_route *a, const struct ax_route *b)
     return a->kind == b->kind && a->method == b->method && ax_str_eq(a->pattern, b->pattern) &&
            ax_str_eq(a->name, b->name) && ax_str_eq(a->headers, b->headers) && ax_str_eq(a->body, b->body) &&
            a->status == b->status && a->health_live == b->health_live && a->timeout_us == b->timeout_us &&
-           a->body_max == b->body_max;
+           a->body_max == b->body_max && a->max_inflight == b->max_inflight && a->queue == b->queue;
 }
 
 static int compare(const struct ax_site *site, const struct ax_route *routes, unsigned n, int *ret_bad,
@@ -258,17 +258,20 @@ static int compare(const struct ax_site *site, const struct ax_route *routes, un
     return 0;
 }
 
-static int build(struct ax_native *e, const struct ax_settings *settings, const struct ax_route *routes,
-                 unsigned n, int *ret_bad, struct ax_err *reterr)
+static int build(struct ax_native *e, const struct ax_settings *settings, const struct ax_site_parts *parts,
+                 int *ret_bad, struct ax_err *reterr)
 {
+    unsigned n = parts->nroutes;
     struct ax_site *site = ax_site_new(settings);
     int rc = site ? 0 : ax_fail(reterr, AX_E_NOMEM, "no memory for the routes");
 
     for (unsigned i = 0; rc == 0 && i < n; i++) {
-        rc = ax_site_add(site, &routes[i], reterr);
+        rc = ax_site_add(site, &parts->routes[i], reterr);
         if (rc < 0)
             *ret_bad = (int)i;
     }
+    for (unsigned i = 0; rc == 0 && i < parts->nproxies; i++)
+        rc = ax_site_trust(site, parts->proxies[i], reterr);
     if (rc < 0 || (rc = ax_site_freeze(site, reterr)) < 0)
         goto fail;
     if (!e->segment && (rc = ax_segment_private(e->workers, n + 1, &e->segment, reterr)) < 0)
@@ -283,13 +286,13 @@ fail:
     return rc;
 }
 
-int ax_native_site(struct ax_native *e, const struct ax_settings *settings, const struct ax_route *routes,
-                   unsigned n, struct ax_site **ret, int *ret_bad, struct ax_err *reterr)
+int ax_native_site(struct ax_native *e, const struct ax_settings *settings, const struct ax_site_parts *parts,
+                   struct ax_site **ret, int *ret_bad, struct ax_err *reterr)
 {
     *ret_bad = -1;
     pthread_mutex_lock(&e->lock);
-    int rc = e->site ? compare(e->site, routes, n, ret_bad, reterr)
-                     : build(e, settings, routes, n, ret_bad, reterr);
+    int rc = e->site ? compare(e->site, parts->routes, parts->nroutes, ret_bad, reterr)
+                     : build(e, settings, parts, ret_bad, reterr);
     if (rc == 0)
         *ret = ax_site_ref(e->site);
     pthread_mutex_unlock(&e->lock);

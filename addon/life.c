@@ -132,10 +132,12 @@ static void start(struct ax_bridge *b, struct ax_reader *o, struct ax_arena *a)
         return;
     unsigned id = (unsigned)ax_read_int(o, "id", 0, (int64_t)e->workers - 1);
     ax_read_settings(o, &set);
-    struct ax_route *routes = ax_read_routes(o, a, &n);
+    struct ax_site_parts parts = {.routes = ax_read_routes(o, a, &n)};
+    parts.nroutes = n;
+    parts.proxies = ax_read_proxies(o, a, &parts.nproxies);
     if (o->failed || !settings_ok(o, &set))
         return;
-    if (ax_native_site(e, &set, routes, n, &site, &bad, &err) < 0) {
+    if (ax_native_site(e, &set, &parts, &site, &bad, &err) < 0) {
         if (bad >= 0 || err.code == AX_E_STATE)
             throw_route(o->env, &err, bad);
         else

@@ -30,10 +30,17 @@ struct ax_native {
 /* The handle as JavaScript passes it; NULL with an exception pending. */
 struct ax_native *ax_native_of(napi_env env, napi_value handle);
 
-/* The site for a worker whose table is routes[0..n): made and published by the first worker, compared by the
+/* What a site is made of; BORROWED. */
+struct ax_site_parts {
+    const struct ax_route *routes;
+    unsigned nroutes;
+    const struct ax_str *proxies; /* server.trusted_proxies */
+    unsigned nproxies;
+};
+/* The site for a worker that wants these routes: made and published by the first worker, compared by the
  * others. A reference is returned.  -AX_E_STATE: the table differs.  *ret_bad is the index of the route at
  * fault, or -1. */
-int ax_native_site(struct ax_native *e, const struct ax_settings *settings, const struct ax_route *routes,
-                   unsigned n, struct ax_site **ret, int *ret_bad, struct ax_err *reterr);
+int ax_native_site(struct ax_native *e, const struct ax_settings *settings, const struct ax_site_parts *parts,
+                   struct ax_site **ret, int *ret_bad, struct ax_err *reterr);
 
 #endif

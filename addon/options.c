@@ -65,10 +65,11 @@ static bool whole_number(napi_env env, napi_value v, int64_t min, int64_t max, i
     return napi_get_value_int64(env, v, ret) == napi_ok;
 }
 
-int64_t ax_read_int(struct ax_reader *o, const char *name, int64_t min, int64_t max)
+static int64_t read_int(struct ax_reader *o, const char *name, bool optional, int64_t missing, int64_t min,
+                        int64_t max)
 {
-    napi_value v = ax_read(o, name, napi_number, false);
-    int64_t i = 0;
+    napi_value v = ax_read(o, name, napi_number, optional);
+    int64_t i = missing;
 
     if (v && !whole_number(o->env, v, min, max, &i)) {
         char must[80];
@@ -76,6 +77,16 @@ int64_t ax_read_int(struct ax_reader *o, const char *name, int64_t min, int64_t 
         ax_read_bad(o, name, must);
     }
     return i;
+}
+
+int64_t ax_read_int(struct ax_reader *o, const char *name, int64_t min, int64_t max)
+{
+    return read_int(o, name, false, 0, min, max);
+}
+
+int64_t ax_read_int_or(struct ax_reader *o, const char *name, int64_t missing, int64_t min, int64_t max)
+{
+    return read_int(o, name, true, missing, min, max);
 }
 
 struct ax_str ax_js_str(napi_env env, napi_value v, struct ax_arena *a)
@@ -209,6 +220,8 @@ static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route 
     r->headers = ax_read_str(o, "headers", false, a);
     r->timeout_us = ax_read_int(o, "timeout_us", -1, INT64_C(1) << 53);
     r->body_max = ax_read_int(o, "body_max", -1, INT64_C(1) << 53);
+    r->max_inflight = (uint32_t)ax_read_int_or(o, "max_inflight", 0, 0, UINT32_MAX);
+    r->queue = (uint32_t)ax_read_int_or(o, "queue", 0, 0, UINT32_MAX);
     if (r->kind == AX_SITE_FIXED) {
         r->status = (uint16_t)ax_read_int(o, "status", 200, 999);
         r->body = ax_read_str(o, "body", true, a);
@@ -247,4 +260,37 @@ struct ax_route *ax_read_routes(struct ax_reader *o, struct ax_arena *a, unsigne
     }
     *ret_n = n;
     return routes;
+}
+
+static struct ax_str proxy_at(struct ax_reader *o, napi_value list, uint32_t i, struct ax_arena *a)
+{
+    napi_value v;
+
+    if (napi_get_element(o->env, list, i, &v) != napi_ok)
+        return (struct ax_str){0};
+    return ax_js_str(o->env, v, a);
+}
+
+struct ax_str *ax_read_proxies(struct ax_reader *o, struct ax_arena *a, unsigned *ret_n)
+{
+    napi_value list = ax_read(o, "trustedProxies", napi_object, true);
+    uint32_t n = 0;
+
+    *ret_n = 0;
+    if (!list)
+        return NULL;
+    struct ax_str *v = napi_get_array_length(o->env, list, &n) == napi_ok && n <= UINT16_MAX
+                           ? ax_arena_alloc(a, (n + 1) * sizeof *v)
+                           : NULL;
+    for (uint32_t i = 0; v && i < n; i++) {
+        v[i] = proxy_at(o, list, i, a);
+        if (!v[i].p)
+            v = NULL;
+    }
+    if (!v) {
+        ax_read_bad(o, "trustedProxies", "an array of addresses, CIDR blocks and unix");
+        return NULL;
+    }
+    *ret_n = n;
+    return v;
 }

@@ -26,6 +26,8 @@ struct ax_reader ax_reader_over(napi_env env, napi_value v, const char *where, i
 /* A field of that type; NULL and `failed` otherwise.  An optional one may be undefined or missing: NULL. */
 napi_value ax_read(struct ax_reader *o, const char *name, napi_valuetype type, bool optional);
 int64_t ax_read_int(struct ax_reader *o, const char *name, int64_t min, int64_t max);
+/* The same; `missing` when it is undefined or missing. */
+int64_t ax_read_int_or(struct ax_reader *o, const char *name, int64_t missing, int64_t min, int64_t max);
 /* Position of the string in names[0..n). */
 unsigned ax_read_choice(struct ax_reader *o, const char *name, const char *const *names, unsigned n);
 /* NUL-terminated UTF-8 in the arena; "" when optional and missing, and after a failure. */
@@ -38,6 +40,8 @@ void ax_read_settings(struct ax_reader *o, struct ax_settings *ret);
 /* The array field `routes`; the structs and their texts are in the arena.  NULL after a failure, or when
  * there are none. */
 struct ax_route *ax_read_routes(struct ax_reader *o, struct ax_arena *a, unsigned *ret_n);
+/* The array field `trustedProxies`, in the arena; NULL after a failure, and when it is missing. */
+struct ax_str *ax_read_proxies(struct ax_reader *o, struct ax_arena *a, unsigned *ret_n);
 /* The TypeError for a field; sets `failed`. */
 void ax_read_bad(struct ax_reader *o, const char *name, const char *must);
 

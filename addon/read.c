@@ -219,3 +219,22 @@ napi_value ax_js_remoteAddress(napi_env env, napi_callback_info info)
         return NULL;
     return latin1(env, ax_str(ax_request_remote(c.r)));
 }
+
+napi_value ax_js_host(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return latin1(env, ax_request_host(c.r));
+}
+
+napi_value ax_js_https(napi_env env, napi_callback_info info)
+{
+    struct ax_call c;
+    napi_value ret;
+
+    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+        return NULL;
+    return napi_get_boolean(env, ax_request_https(c.r), &ret) == napi_ok ? ret : NULL;
+}

@@ -32,7 +32,7 @@ enum {
     AX_RECORD_PATH = 200,
     AX_RECORD_ERROR = 64,
     AX_RECORD_REMOTE = 46,
-    AX_RECORD_ID = 36,
+    AX_RECORD_ID = 64,
     AX_RECORD_METHOD = 15
 };
 enum { AX_FLIGHT_ID = 16, AX_FLIGHTS = 1024 }; /* per worker: request slots that the flight recorder covers */

@@ -186,6 +186,7 @@ void ax_worker_on_wake(uv_async_t *h)
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
     ax_worker_touch(w);
+    ax_admission_let_in(w);
     if (__atomic_exchange_n(&w->make_room, false, __ATOMIC_RELAXED))
         close_oldest_idle(w);
     pthread_mutex_lock(&w->inbox_lock);

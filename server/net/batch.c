@@ -38,6 +38,8 @@ void ax_request_leave(struct ax_request *r)
 {
     if (!r->in_progress)
         return;
+    if (AX_UNLIKELY(r->place != AX_PLACE_NONE))
+        ax_admission_leave(r);
     r->in_progress = false;
     inflight(r->worker, -1);
     if (r->inflight_taken)
@@ -346,7 +348,8 @@ void ax_worker_on_prepare(uv_prepare_t *h)
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
     ax_worker_flush(w); /* answers given from timers and promises leave before the loop sleeps */
-    keep_awake(w);      /* room in a connection may have let requests in */
+    ax_admission_let_in(w);
+    keep_awake(w); /* room in a connection may have let requests in */
     if (w->access)
         ax_account_flush(w);
     ax_worker_count_pools(w);

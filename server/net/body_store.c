@@ -43,8 +43,16 @@ static struct ax_pool *pool_of(struct ax_body_store *s, size_t cap)
     return NULL;
 }
 
-/* Of the block that holds n bytes.  Beyond the classes it doubles, up to what the route lets in: a client
- * must not take memory by announcing a body. */
+/* What the body of r can come to: no block is larger. */
+static size_t body_max(const struct ax_request *r)
+{
+    uint64_t max = (uint64_t)r->site_route->body_max;
+
+    return (size_t)(!r->head.chunked && r->head.content_length < max ? r->head.content_length : max);
+}
+
+/* Of the block that holds n bytes.  Beyond the classes it doubles, up to `max`: a client must not take memory
+ * by announcing a body. */
 static size_t cap_for(size_t cap, size_t n, size_t max)
 {
     for (unsigned i = 0; i < AX_BODY_CLASSES; i++)
@@ -106,7 +114,7 @@ bool ax_body_add(struct ax_request *r, const char *p, size_t n)
     struct ax_engine *e = r->worker->engine;
 
     if (r->body.n + n > r->body_cap) {
-        size_t had = r->body_cap, cap = cap_for(had, r->body.n + n, (size_t)r->site_route->body_max);
+        size_t had = r->body_cap, cap = cap_for(had, r->body.n + n, body_max(r));
         int64_t more = (int64_t)(cap - had);
         AX_DEBUG_ASSERT(cap >= r->body.n + n);
         if (e && !ax_engine_take_memory(e, more))
@@ -120,6 +128,13 @@ bool ax_body_add(struct ax_request *r, const char *p, size_t n)
     memcpy(r->body_block + r->body.n, p, n);
     r->body.n += n;
     return true;
+}
+
+bool ax_body_fits(const struct ax_request *r)
+{
+    size_t n = body_max(r);
+
+    return !r->worker->engine || ax_engine_has_memory(r->worker->engine, (int64_t)cap_for(0, n, n));
 }
 
 void ax_body_drop(struct ax_request *r)

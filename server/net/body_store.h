@@ -32,6 +32,9 @@ void ax_body_store_fini(struct ax_body_store *s);
 /* Appends to r->body; false when limits.body_memory or the memory does not suffice (r->body is as before).
  * The caller holds the body below its route's limit. */
 bool ax_body_add(struct ax_request *r, const char *p, size_t n);
+/* Would the body that r's head announces find room below limits.body_memory now?  Nothing is set aside: when
+ * several come at once, ax_body_add may still say no. */
+bool ax_body_fits(const struct ax_request *r);
 /* Gives the block back, if there is one; r->body is empty then. */
 void ax_body_drop(struct ax_request *r);
 

@@ -317,6 +317,8 @@ static void tell_gone(struct ax_conn *c)
 
     for (struct ax_request *r = c->turn, *next; r && c->state != AX_CONN_CLOSED; r = next) {
         next = r->next;
+        if (r->place == AX_PLACE_WAITING_WHOLE)
+            ax_admission_give_up(r, "the client closed while it waited behind other requests of this route");
         if (r->state == AX_REQ_ENTERED && r->watched && w->dispatch.gone) {
             r->watched = false;
             w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);

@@ -279,23 +279,40 @@ static enum routed route(struct ax_request *r)
 
 /* ---- admission: what leaves before the body is read */
 
-static bool admit(struct ax_request *r)
+/* The connection goes on where the client waits for no word about its body. */
+static bool too_many(struct ax_request *r, const char *text, const char *limit)
+{
+    ax_count_add(&r->worker->count->limited, 1);
+    ax_reply_error(r, 503, text, limit);
+    return false;
+}
+
+static bool take_inflight(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
+    if (AX_LIKELY(w->inflight < w->inflight_share))
+        return true;
+    r->inflight_taken = w->engine && ax_engine_take_inflight(w->engine);
+    return r->inflight_taken || w->set->limit_inflight < 0;
+}
+
+static bool admit(struct ax_request *r)
+{
     if (AX_UNLIKELY(r->head.content_length > (uint64_t)r->site_route->body_max)) {
         refuse(r, &(struct ax_refusal){413, "limits.body", "Content Too Large"});
         return false;
     }
     if (AX_UNLIKELY(r->site_route->kind != AX_SITE_JS))
         return true; /* answered at once, never waits */
-    if (AX_UNLIKELY(w->inflight >= w->inflight_share)) {
-        r->inflight_taken = w->engine && ax_engine_take_inflight(w->engine);
-        if (!r->inflight_taken && w->set->limit_inflight >= 0) {
-            ax_count_add(&w->count->limited, 1);
-            ax_reply_error(r, 503, "too many requests in progress", "limits.inflight");
-            return false;
-        }
+    if (AX_UNLIKELY(r->head.content_length > BODY_INLINE) && !ax_body_fits(r))
+        return too_many(r, "no memory for the body", "limits.body_memory");
+    if (AX_UNLIKELY(r->site_route->gate && !ax_admission_enter(r)))
+        return too_many(r, "too many requests of this route in progress", "max_inflight");
+    if (AX_UNLIKELY(!take_inflight(r))) {
+        if (r->place != AX_PLACE_NONE)
+            ax_admission_leave(r);
+        return too_many(r, "too many requests in progress", "limits.inflight");
     }
     ax_request_admit(r);
     return true;
@@ -453,7 +470,9 @@ void ax_intake_whole(struct ax_request *r)
 {
     const struct ax_route *route = r->site_route;
 
-    if (AX_LIKELY(route->kind == AX_SITE_JS))
+    if (AX_UNLIKELY(r->place == AX_PLACE_WAITING))
+        r->place = AX_PLACE_WAITING_WHOLE;
+    else if (AX_LIKELY(route->kind == AX_SITE_JS))
         ax_worker_queue(r);
     else if (route->kind == AX_SITE_FIXED)
         reply_fixed(r, route);

@@ -12,6 +12,7 @@
 #include "base/pool.h"
 #include "http/body.h"
 #include "http/route_cache.h"
+#include "net/admission.h"
 #include "net/body_store.h"
 #include "net/listener.h"
 #include "net/out.h"
@@ -54,6 +55,7 @@ struct ax_conn {
     bool hup;             /* the client has sent FIN; there may be input before it */
     bool blocked_out;     /* the socket took less than there was */
     bool parked;          /* its QUEUED requests wait until output has left */
+    uint8_t trust;        /* of its peer, see remote.c; 0 = not looked at yet */
     int fd, events;       /* events: what uv_poll waits for now */
     struct ax_worker *worker;
     uv_poll_t poll;
@@ -99,6 +101,7 @@ struct ax_worker {
     struct ax_site *site;
     const struct ax_settings *set; /* BORROWED from site */
     const struct ax_router *router;
+    const struct ax_proxies *proxies;   /* BORROWED from site; NULL = nobody is trusted */
     struct ax_route_cache *route_cache; /* OWNED; NULL = off */
     struct ax_dispatch dispatch;
     struct ax_wstat *stat;
@@ -131,6 +134,8 @@ struct ax_worker {
                          error texts */
     struct ax_head_limits head_limits;
     char next_id[AX_ID_LEN]; /* of a request: begins with 8 digits of this worker, and counts */
+    struct ax_line *lines;   /* OWNED, one for each gate of the site: who waits here */
+    bool granted;            /* relaxed atomic: some of them may go on */
     unsigned unanswered;     /* of the requests that the running batch was given */
     unsigned inflight;       /* whole requests without an answer */
     unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
@@ -207,6 +212,7 @@ void ax_conn_free(struct ax_conn *c);
 
 /* ---- remote.c */
 void ax_request_orphan(struct ax_request *r); /* its connection is no longer its own; the address is kept */
+const char *ax_request_given_id(struct ax_request *r); /* by a trusted proxy; NULL = none */
 
 /* ---- intake.c: a whole head becomes a request; a whole request becomes an answer or a place in the batch */
 void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_head_lines *lines);

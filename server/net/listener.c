@@ -150,6 +150,12 @@ bool ax_engine_take_memory(struct ax_engine *e, int64_t bytes)
     return take(&e->body_memory, bytes, e->limit_body_memory);
 }
 
+bool ax_engine_has_memory(const struct ax_engine *e, int64_t bytes)
+{
+    return e->limit_body_memory < 0 ||
+           atomic_load_explicit(&e->body_memory, memory_order_relaxed) + bytes <= e->limit_body_memory;
+}
+
 void ax_engine_put_memory(struct ax_engine *e, int64_t bytes)
 {
     atomic_fetch_sub_explicit(&e->body_memory, bytes, memory_order_relaxed);

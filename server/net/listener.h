@@ -33,6 +33,8 @@ void ax_engine_free(struct ax_engine *e);           /* all workers unregistered;
 bool ax_engine_take_inflight(struct ax_engine *e);
 void ax_engine_put_inflight(struct ax_engine *e);
 bool ax_engine_take_memory(struct ax_engine *e, int64_t bytes);
+/* Would _take be true now? */
+bool ax_engine_has_memory(const struct ax_engine *e, int64_t bytes);
 void ax_engine_put_memory(struct ax_engine *e, int64_t bytes);
 bool ax_engine_take_connection(struct ax_engine *e);
 void ax_engine_put_connection(struct ax_engine *e);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "base/assert.h"
 #include "net/internal.h"
 
 static void make_remote(struct ax_conn *c)
@@ -19,10 +20,55 @@ static void make_remote(struct ax_conn *c)
         memcpy(c->remote, "unix", sizeof "unix");
 }
 
-const char *ax_request_remote(const struct ax_request *r)
+/* ---- behind trusted proxies: looked at when somebody asks, kept in the request's arena */
+
+enum { TRUST_NO = 1, TRUST_YES };
+
+struct ax_origin {
+    struct ax_forwarded said;
+    char remote[AX_ADDR_TEXT];
+};
+
+static struct ax_addr peer_of(const struct ax_conn *c)
 {
+    if (c->peer.sa.sa_family == AF_INET)
+        return ax_addr_ip4(&c->peer.in.sin_addr);
+    if (c->peer.sa.sa_family == AF_INET6)
+        return ax_addr_ip6(&c->peer.in6.sin6_addr);
+    return (struct ax_addr){.kind = AX_ADDR_UNIX};
+}
+
+static bool peer_trusted(struct ax_conn *c)
+{
+    if (!c->trust) {
+        struct ax_addr peer = peer_of(c);
+        c->trust = ax_proxies_trust(c->worker->proxies, &peer) ? TRUST_YES : TRUST_NO;
+    }
+    return c->trust == TRUST_YES;
+}
+
+/* NULL when no trusted proxy sent it, or memory is out: the peer is the client then. */
+static const struct ax_origin *origin_of(struct ax_request *r)
+{
+    if (AX_LIKELY(!r->worker->proxies) || r->origin || !r->conn || !peer_trusted(r->conn))
+        return r->origin;
+    struct ax_origin *o = ax_arena_alloc(&r->arena, sizeof *o);
+    if (!o)
+        return NULL;
+    struct ax_addr peer = peer_of(r->conn);
+    ax_forwarded_read(&r->head, r->worker->proxies, &peer, &o->said);
+    ax_addr_text(&o->said.client, o->remote);
+    r->origin = o;
+    return o;
+}
+
+const char *ax_request_remote(struct ax_request *r)
+{
+    const struct ax_origin *o = origin_of(r);
     struct ax_conn *c = r->conn;
 
+    if (AX_UNLIKELY(o != NULL))
+        return o->remote;
     if (!c)
         return r->remote ? r->remote : "";
     if (!c->remote[0])
@@ -30,13 +76,45 @@ const char *ax_request_remote(const struct ax_request *r)
     return c->remote;
 }
 
+bool ax_request_https(struct ax_request *r)
+{
+    const struct ax_origin *o = origin_of(r);
+
+    return o && o->said.proto == AX_PROTO_HTTPS;
+}
+
+struct ax_str ax_request_host(struct ax_request *r)
+{
+    const struct ax_origin *o = origin_of(r);
+
+    return o && o->said.host.n ? o->said.host : ax_head_str(&r->head, r->head.host);
+}
+
+const char *ax_request_given_id(struct ax_request *r)
+{
+    if (r->given_id || r->id[0] || !r->conn || !peer_trusted(r->conn))
+        return r->given_id;
+    struct ax_str id = ax_forwarded_id(&r->head);
+    char *copy = id.n ? ax_arena_alloc(&r->arena, AX_REQUEST_ID_MAX + 1) : NULL;
+    if (!copy)
+        return NULL;
+    memset(copy, 0, AX_REQUEST_ID_MAX + 1);
+    r->given_id = memcpy(copy, id.p, id.n);
+    return r->given_id;
+}
+
 void ax_request_orphan(struct ax_request *r)
 {
-    struct ax_str remote = ax_str(ax_request_remote(r));
-    char *copy = ax_arena_alloc(&r->arena, remote.n + 1);
+    const char *remote = ax_request_remote(r);
 
-    if (copy)
-        r->remote = memcpy(copy, remote.p, remote.n + 1);
+    if (r->worker->proxies)
+        ax_request_id(r); /* what came with the head counts, and whose it was is known now only */
+    if (!r->origin && !r->remote) {
+        size_t n = strlen(remote) + 1;
+        char *copy = ax_arena_alloc(&r->arena, n);
+        if (copy)
+            r->remote = memcpy(copy, remote, n);
+    }
     r->conn = NULL;
     r->next = NULL;
 }

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "net/internal.h"
 
-enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_LINE = 14 + AX_ID_LEN + 2 };
+enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_NAME = 14, ID_LINE = ID_NAME + AX_REQUEST_ID_MAX + 2 };
 
 /* ---- who may answer, and how the connection goes on */
 
@@ -117,6 +117,11 @@ const char *ax_request_id(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
+    if (AX_UNLIKELY(w->proxies != NULL)) {
+        const char *given = ax_request_given_id(r);
+        if (given)
+            return given;
+    }
     if (!r->id[0]) {
         memcpy(r->id, w->next_id, AX_ID_LEN);
         count_up(w->next_id, AX_ID_LEN);
@@ -126,10 +131,13 @@ const char *ax_request_id(struct ax_request *r)
 
 static size_t add_id(struct ax_request *r, char *out)
 {
-    memcpy(out, "X-Request-Id: ", 14);
-    memcpy(out + 14, ax_request_id(r), AX_ID_LEN);
-    memcpy(out + 14 + AX_ID_LEN, "\r\n", 2);
-    return ID_LINE;
+    const char *id = ax_request_id(r);
+    size_t n = AX_LIKELY(id == r->id) ? AX_ID_LEN : strlen(id);
+
+    memcpy(out, "X-Request-Id: ", ID_NAME);
+    memcpy(out + ID_NAME, id, n);
+    memcpy(out + ID_NAME + n, "\r\n", 2);
+    return ID_NAME + n + 2;
 }
 
 /* Status codes without a body and without a length, whatever the handler gave (RFC 9110, 15.3.5, 15.4.5). */

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/deadline.h"
+#include "base/list.h"
 #include "http/head.h"
 #include "http/router.h"
 #include "net/out.h"
@@ -20,10 +21,17 @@ struct ax_conn;
 struct ax_worker;
 
 enum ax_request_state {
-    AX_REQ_READING,  /* its body is still coming */
+    AX_REQ_READING,  /* its body is still coming, or it waits in line (ax_gate_place) */
     AX_REQ_QUEUED,   /* whole, waiting for the next batch */
     AX_REQ_ENTERED,  /* JavaScript has it */
     AX_REQ_ANSWERED, /* response given, waiting for its turn or for the socket */
+};
+
+enum ax_gate_place {
+    AX_PLACE_NONE,          /* its route has no max_inflight, or it was not let in */
+    AX_PLACE_HELD,          /* one of them is its own until it is answered */
+    AX_PLACE_WAITING,       /* in line; its body may still be coming */
+    AX_PLACE_WAITING_WHOLE, /* in line, nothing more of it is to come: its state is READING all the same */
 };
 
 enum { AX_ID_LEN = 16 };
@@ -46,6 +54,7 @@ struct ax_request {
     bool in_progress;        /* counted among the worker's requests in progress */
     bool inflight_taken;     /* counted against limits.inflight of the engine */
     bool close;              /* the connection ends after this response */
+    uint8_t place;           /* enum ax_gate_place, of its route's max_inflight */
     uint16_t status;         /* of the response; 0 until answered */
     uint16_t round;          /* of ax_worker_take_turns */
     uint32_t route;          /* 0 = none */
@@ -61,8 +70,11 @@ struct ax_request {
     struct ax_out held; /* response given before its turn */
     const char *remote; /* the client's address, once conn is NULL; in the arena; NULL = no memory for it */
     const char *error;  /* for the request record; static text or in the arena; NULL = none */
-    char id[AX_ID_LEN]; /* made on first use; id[0] is 0 until then */
-    char id_end;        /* the id's NUL */
+    struct ax_list in_line;   /* while it waits for a place: net/admission.c */
+    struct ax_origin *origin; /* in the arena: what trusted proxies say; NULL = not asked yet, or nothing */
+    const char *given_id;     /* the id that a trusted proxy gave it, in the arena; NULL = `id` counts */
+    char id[AX_ID_LEN];       /* made on first use; id[0] is 0 until then */
+    char id_end;              /* the id's NUL */
     /* ---- ... to here */
 
     struct ax_deadline timeout; /* in the worker's queue of this handler timeout */
@@ -74,10 +86,17 @@ struct ax_request {
 
 /* NULL when that request is over (answered and sent, timed out, or never was). */
 struct ax_request *ax_request_get(struct ax_worker *w, uint32_t index, uint32_t gen);
-/* Its id, made now when it has none; NUL-terminated, 16 characters. */
+/* Its id: the one that a trusted proxy gave it, else one of 16 characters that is made now when it has none.
+ * NUL-terminated, at most AX_REQUEST_ID_MAX characters; at least AX_ID_LEN bytes may be read, zeroes beyond
+ * its end. */
 const char *ax_request_id(struct ax_request *r);
-/* Address of the client as text: "127.0.0.1", "::1", "unix"; also when the client has gone. */
-const char *ax_request_remote(const struct ax_request *r);
+/* Address of the client as text: "127.0.0.1", "::1", "unix"; as trusted proxies tell it (http/forwarded.h);
+ * also when the client has gone. */
+const char *ax_request_remote(struct ax_request *r);
+/* The client spoke HTTPS to a trusted proxy. */
+bool ax_request_https(struct ax_request *r);
+/* The authority the client asked for, maybe with a port: Host, or what a trusted proxy says; may be empty. */
+struct ax_str ax_request_host(struct ax_request *r);
 /* True when the client has closed, or will send nothing more: it may still read an answer (RFC 9112, 9.6). */
 bool ax_request_client_gone(const struct ax_request *r);
 /* True when so much unsent output has gathered on its connection that the requests behind it should wait: a

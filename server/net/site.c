@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/assert.h"
+#include "net/admission.h"
 
 enum { SITE_MAGIC = 0x51735e01, TIMEOUTS_MAX = 256 };
 
@@ -18,7 +19,9 @@ struct ax_site {
     unsigned nroutes, cap;
     int64_t timeouts[TIMEOUTS_MAX];
     unsigned ntimeouts;
-    struct ax_arena arena; /* the routes' strings */
+    struct ax_proxies proxies;
+    struct ax_gates *gates; /* OWNED; NULL until frozen */
+    struct ax_arena arena;  /* the routes' strings */
 };
 
 struct ax_site *ax_site_new(const struct ax_settings *s)
@@ -48,6 +51,8 @@ void ax_site_unref(struct ax_site *site)
     if (!site || atomic_fetch_sub_explicit(&site->refs, 1, memory_order_acq_rel) > 1)
         return;
     ax_router_free(site->router);
+    ax_proxies_fini(&site->proxies);
+    ax_gates_free(site->gates);
     ax_arena_reset(&site->arena);
     ax_free(site->routes);
     site->magic = 0;
@@ -91,6 +96,12 @@ int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_er
     return 0;
 }
 
+int ax_site_trust(struct ax_site *site, struct ax_str proxy, struct ax_err *reterr)
+{
+    AX_ASSERT(!site->frozen);
+    return ax_proxies_add(&site->proxies, proxy, reterr);
+}
+
 static int index_timeout(struct ax_site *site, struct ax_route *r, struct ax_err *reterr)
 {
     unsigned i = 0;
@@ -105,6 +116,23 @@ static int index_timeout(struct ax_site *site, struct ax_route *r, struct ax_err
     return 0;
 }
 
+static int make_gates(struct ax_site *site, struct ax_err *reterr)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < site->nroutes; i++)
+        if (site->routes[i].kind == AX_SITE_JS && site->routes[i].max_inflight)
+            site->routes[i].gate = ++n;
+    site->gates = ax_gates_new(n);
+    if (!site->gates)
+        return ax_fail(reterr, AX_E_NOMEM, "no memory for the routes' limits");
+    for (unsigned i = 0; i < site->nroutes; i++)
+        if (site->routes[i].gate)
+            ax_gates_set(site->gates, site->routes[i].gate, site->routes[i].max_inflight,
+                         site->routes[i].queue);
+    return 0;
+}
+
 int ax_site_freeze(struct ax_site *site, struct ax_err *reterr)
 {
     for (unsigned i = 0; i < site->nroutes; i++) {
@@ -112,7 +140,9 @@ int ax_site_freeze(struct ax_site *site, struct ax_err *reterr)
         if (rc < 0)
             return rc;
     }
-    int rc = ax_router_freeze(site->router, reterr);
+    int rc = make_gates(site, reterr);
+    if (rc == 0)
+        rc = ax_router_freeze(site->router, reterr);
     if (rc == 0)
         site->frozen = true;
     return rc;
@@ -128,6 +158,11 @@ const struct ax_router *ax_site_router(const struct ax_site *site)
     return site->router;
 }
 
+const struct ax_proxies *ax_site_proxies(const struct ax_site *site)
+{
+    return ax_proxies_any(&site->proxies) ? &site->proxies : NULL;
+}
+
 unsigned ax_site_routes(const struct ax_site *site)
 {
     return site->nroutes;
@@ -136,6 +171,11 @@ unsigned ax_site_routes(const struct ax_site *site)
 const struct ax_route *ax_site_route(const struct ax_site *site, uint32_t id)
 {
     return id >= 1 && id <= site->nroutes ? &site->routes[id - 1] : NULL;
+}
+
+struct ax_gates *ax_site_gates(const struct ax_site *site)
+{
+    return site->gates;
 }
 
 unsigned ax_site_timeouts(const struct ax_site *site, const int64_t **ret_us)

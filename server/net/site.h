@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "http/forwarded.h"
 #include "http/router.h"
 #include "metrics/segment.h"
 #include "net/settings.h"
@@ -30,21 +31,31 @@ struct ax_route {
     bool health_live;       /* HEALTH: live, else ready */
     int64_t timeout_us;     /* -1 = off */
     int64_t body_max;       /* bytes */
+    uint32_t max_inflight;  /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
+    uint32_t queue;         /* and so many more may wait; without max_inflight it means nothing */
     unsigned timeout_index; /* which of ax_site's distinct handler timeouts; set by freeze */
+    unsigned gate;          /* 1 .. ax_gates_count, 0 = none; set by freeze */
 };
 
+struct ax_gates; /* net/admission.h */
 struct ax_site;
 struct ax_site *ax_site_new(const struct ax_settings *s); /* OWNED (one reference); NULL = out of memory */
 /* Copies everything.  The nth call makes route id n (from 1; 0 is "no route"). */
 int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_err *reterr);
+/* One of server.trusted_proxies, see ax_proxies_add. */
+int ax_site_trust(struct ax_site *site, struct ax_str proxy, struct ax_err *reterr);
 int ax_site_freeze(struct ax_site *site, struct ax_err *reterr);
 struct ax_site *ax_site_ref(struct ax_site *site);
 void ax_site_unref(struct ax_site *site); /* NULL is fine */
 
 const struct ax_settings *ax_site_settings(const struct ax_site *site);
 const struct ax_router *ax_site_router(const struct ax_site *site);
+const struct ax_proxies *ax_site_proxies(const struct ax_site *site); /* NULL = nobody is trusted */
 unsigned ax_site_routes(const struct ax_site *site);
 const struct ax_route *ax_site_route(const struct ax_site *site, uint32_t id); /* id 1..n */
+/* Those of the routes with a max_inflight, which all workers of the site share: the one part of it that
+ * moves. */
+struct ax_gates *ax_site_gates(const struct ax_site *site);
 /* Distinct handler timeouts, so that a worker needs one queue for each. */
 unsigned ax_site_timeouts(const struct ax_site *site, const int64_t **ret_us);
 /* Writes the names of the routes into a segment (see ax_segment_set_routes). */

@@ -83,6 +83,10 @@ static void handler_timeout(struct ax_request *r)
     const struct ax_handle h = {r->index, r->gen};
 
     ax_deadline_stop(&r->timeout);
+    if (r->place >= AX_PLACE_WAITING) {
+        ax_admission_give_up(r, "waited too long behind other requests of this route");
+        return;
+    }
     ax_count_add(&w->count->timeouts, 1);
     report_timeout(r);
     if (r->watched && w->dispatch.gone)

@@ -150,6 +150,7 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->site = ax_site_ref(o->site);
     w->set = ax_site_settings(w->site);
     w->router = ax_site_router(w->site);
+    w->proxies = ax_site_proxies(w->site);
     w->head_limits = (struct ax_head_limits){(size_t)w->set->limit_header, (size_t)w->set->limit_uri,
                                              (unsigned)w->set->limit_header_count};
     w->dispatch = o->dispatch;
@@ -177,11 +178,16 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     rc = init_pools(w, reterr);
     if (rc < 0)
         goto fail_cache;
-    rc = init_handles(w, reterr);
+    rc = ax_admission_init(w, reterr);
     if (rc < 0)
         goto fail_pools;
+    rc = init_handles(w, reterr);
+    if (rc < 0)
+        goto fail_admission;
     *ret = w;
     return 0;
+fail_admission:
+    ax_admission_fini(w);
 fail_pools:
     fini_pools(w);
 fail_cache:
@@ -292,6 +298,7 @@ void ax_worker_close(struct ax_worker *w, void (*closed)(void *ctx), void *ctx)
     close_inbox(w);
     AX_LIST_EACH(it, &w->conns)
     ax_conn_close(AX_LIST_ENTRY(it, struct ax_conn, all), AX_CLOSE_STOP);
+    ax_admission_detach(w); /* nobody wakes it any more */
     uv_close((uv_handle_t *)&w->wake, on_handle_closed);
     uv_close((uv_handle_t *)&w->timer, on_handle_closed);
     uv_close((uv_handle_t *)&w->prepare, on_handle_closed);
@@ -319,6 +326,7 @@ void ax_worker_free(struct ax_worker *w)
     drop_requests(w);
     if (w->access)
         ax_account_flush(w); /* their lines */
+    ax_admission_fini(w);
     fini_pools(w);
     ax_route_cache_free(w->route_cache);
     ax_free(w->handler_timeouts);

@@ -30,6 +30,7 @@ static int setup(void **state)
     f->r = calloc(1, sizeof *f->r);
     f->r->worker = f->w;
     f->r->site_route = &f->route;
+    f->r->head.chunked = true; /* of no known length */
     f->route.body_max = MEMORY;
     *state = f;
     return ax_engine_new(&o, &f->w->engine, NULL) < 0 || ax_body_store_init(&f->w->bodies, true, NULL) < 0;

@@ -131,6 +131,7 @@ static void test_nothing_is_left_behind(void **state)
     r->error = "x";
     memcpy(r->id, "0123456789abcdef", AX_ID_LEN);
     r->site_route = &(struct ax_route){.body_max = 100};
+    r->head.chunked = true;
     assert_true(ax_body_add(r, "secret", 6));
     assert_non_null(ax_arena_alloc(&r->arena, 10000));
     assert_non_null(ax_out_room(&r->held, &w->block_pool, 10, &room));
