@@ -9,6 +9,8 @@
 #include "base/assert.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "supervisor/peercred.h"
+#include "supervisor/state.h"
 #include "supervisor/unixsock.h"
 
 enum { CONTROL_MAGIC = 0x4354524c, CLIENT_MAGIC = 0x434c4945, BACKLOG = 16, OUTPUT_MAX = 1 << 20 };
@@ -16,6 +18,7 @@ enum { CONTROL_MAGIC = 0x4354524c, CLIENT_MAGIC = 0x434c4945, BACKLOG = 16, OUTP
 struct ax_control {
     uint32_t magic;
     struct ax_control_options o;
+    struct ax_peer_rule rule;
     uv_pipe_t server;
     struct ax_unix_file file;
     char *path; /* OWNED */
@@ -189,6 +192,14 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     take_lines(cl);
 }
 
+/* Asked again, whatever the mode of the file is by now. */
+static bool may_talk(const struct ax_control *c, const uv_pipe_t *pipe)
+{
+    uv_os_fd_t fd;
+
+    return uv_fileno((const uv_handle_t *)pipe, &fd) == 0 && ax_peer_may_talk(&c->rule, fd);
+}
+
 static void on_connection(uv_stream_t *server, int status)
 {
     struct ax_control *c = AX_CAST(struct ax_control, server->data, CONTROL_MAGIC);
@@ -204,8 +215,11 @@ static void on_connection(uv_stream_t *server, int status)
     cl->open = 2;
     ax_list_push(&c->clients, &cl->node);
     c->nclients++;
-    if (uv_accept(server, (uv_stream_t *)&cl->pipe) < 0 || c->nclients > AX_CONTROL_CLIENTS_MAX ||
-        uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) < 0)
+    if (uv_accept(server, (uv_stream_t *)&cl->pipe) < 0 || c->nclients > AX_CONTROL_CLIENTS_MAX)
+        drop(cl);
+    else if (!may_talk(c, &cl->pipe))
+        refuse(cl, "this user may not control the server");
+    else if (uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) < 0)
         drop(cl);
     else
         uv_timer_start(&cl->idle, on_idle, c->o.idle_ms, c->o.idle_ms);
@@ -234,20 +248,30 @@ static void on_server_closed(uv_handle_t *h)
     maybe_free(c);
 }
 
+static int rule_of(const struct ax_control_options *o, struct ax_peer_rule *ret, struct ax_err *reterr)
+{
+    *ret = (struct ax_peer_rule){geteuid(), getegid(), o->mode};
+    return o->group ? ax_group_id(o->group, &ret->group, reterr) : 0;
+}
+
 int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr)
 {
     struct ax_control *c = ax_calloc(1, sizeof *c);
     char *path = ax_strdup(o->path);
+    struct ax_peer_rule rule;
     int fd = -1, rc = -AX_E_SYS;
 
     if (!c || !path) {
         rc = ax_fail(reterr, AX_E_NOMEM, "out of memory");
         goto fail;
     }
+    rc = rule_of(o, &rule, reterr);
+    if (rc < 0)
+        goto fail;
     rc = fd = ax_unix_listen(&(struct ax_unix_bind){path, o->mode, o->group, BACKLOG}, reterr);
     if (rc < 0)
         goto fail;
-    *c = (struct ax_control){.magic = CONTROL_MAGIC, .o = *o, .path = path};
+    *c = (struct ax_control){.magic = CONTROL_MAGIC, .o = *o, .rule = rule, .path = path};
     c->o.idle_ms = o->idle_ms ? o->idle_ms : AX_CONTROL_IDLE_MS;
     ax_unix_remember(path, &c->file);
     ax_list_init(&c->clients);

@@ -3,6 +3,7 @@
  *   {"command":"stop"}    -> {"ok":true,"pid":N}, and {"stopped":true,"forced":false} when all is over
  *   {"command":"flush"}   -> {"ok":true} when what was counted up to now is in the database, or waits for it
  *   {"command":"reload"}  -> {"error":"not supported yet"}
+ * Whoever is neither root nor allowed by mode and group (peercred.h) is answered {"error": ...} unread.
  * Anything else is answered {"error": ...} and the client dropped; so is one that sends more than a line may
  * hold, or nothing for a while.  No client makes anything grow: there are so many of them, and so many bytes
  * each. Thread: the loop's. */
