@@ -42,8 +42,10 @@ void ax_request_leave(struct ax_request *r)
         ax_admission_leave(r);
     r->in_progress = false;
     inflight(r->worker, -1);
-    if (r->inflight_taken)
+    if (r->inflight_taken) {
         ax_engine_put_inflight(r->worker->engine);
+        r->worker->inflight_extra--;
+    }
     r->inflight_taken = false;
 }
 

@@ -291,9 +291,10 @@ static bool take_inflight(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
-    if (AX_LIKELY(w->inflight < w->inflight_share))
+    if (AX_LIKELY(w->inflight - w->inflight_extra < w->inflight_share))
         return true;
     r->inflight_taken = w->engine && ax_engine_take_inflight(w->engine);
+    w->inflight_extra += r->inflight_taken;
     return r->inflight_taken || w->set->limit_inflight < 0;
 }
 

@@ -139,6 +139,7 @@ struct ax_worker {
     unsigned unanswered;     /* of the requests that the running batch was given */
     unsigned inflight;       /* whole requests without an answer */
     unsigned inflight_share; /* this worker's part of limits.inflight, taken without asking the engine */
+    unsigned inflight_extra; /* of w->inflight, those that the engine was asked for */
 
     struct ax_request **ready;       /* whole requests for the dispatcher, in order */
     struct ax_request **ready_spare; /* [ready_cap], for ax_worker_take_turns */
