@@ -1,7 +1,7 @@
 /* config/dotenv.c - .env as Node's --env-file reads it (src/node_dotenv.cc): `KEY=value`, `export KEY=value`,
  * values in ' " or ` over several lines, \n turned into a newline within " only, # starts a comment outside
  * quotes, the last of repeated keys wins, a line without = is skipped.  Unlike Node, blanks behind an empty
- * `KEY=` do not make the next line its value. */
+ * `KEY=` do not make the next line its value, and a line whose name has a NUL in it is skipped. */
 #include <errno.h>
 
 #include "base/buf.h"
@@ -106,7 +106,7 @@ static bool read_line(struct reader *r)
     size_t line_end = find(s, '\n', 0), equal = find(s, '=', 0);
     struct ax_str key = trim(cut(s, 0, equal < line_end ? equal : line_end));
 
-    if (equal >= line_end || key.n == 0 || key.p[0] == '#') {
+    if (equal >= line_end || key.n == 0 || key.p[0] == '#' || memchr(key.p, '\0', key.n)) {
         r->left = cut(s, line_end < s.n ? line_end + 1 : s.n, s.n);
         return true;
     }

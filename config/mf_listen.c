@@ -99,7 +99,8 @@ static int parse_host(const char *text, struct ax_listen *l, struct ax_mf_arena 
     if (n == 0)
         return bad(reterr, text,
                    "an address needs a host before the colon; for all addresses write \"*:PORT\"");
-    if (!is_ipv4(text, n) && strncmp(text, "localhost:", 10) != 0 && strncmp(text, "*:", 2) != 0)
+    struct ax_str host = {text, n};
+    if (!is_ipv4(text, n) && !ax_str_eq(host, AX_STR("localhost")) && !ax_str_eq(host, AX_STR("*")))
         return bad(reterr, text, "the host must be an IP address, localhost or *");
     int rc = parse_port(text, colon + 1, &l->port, reterr);
     return rc < 0 ? rc : set_host(l, a, text, n, reterr);

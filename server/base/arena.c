@@ -15,7 +15,7 @@ struct ax_arena_block {
 void ax_arena_init(struct ax_arena *a, void *first, size_t first_bytes, size_t max_extra)
 {
     *a = (struct ax_arena){.at = first,
-                           .end = (char *)first + first_bytes,
+                           .end = first ? (char *)first + first_bytes : NULL,
                            .first = first,
                            .first_bytes = first_bytes,
                            .max = max_extra};
@@ -29,7 +29,7 @@ void ax_arena_reset(struct ax_arena *a)
         ax_free(b);
     }
     a->at = a->first;
-    a->end = a->first + a->first_bytes;
+    a->end = a->first ? a->first + a->first_bytes : NULL;
     a->extra = 0;
     a->failed = false;
 }

@@ -139,6 +139,7 @@ int ax_worker_adopt(struct ax_worker *w, int fd)
             ax_engine_put_connection(w->engine);
         return -AX_E_STATE;
     }
+    ax_worker_touch(w); /* its deadlines start now, also when it comes from outside of a turn */
     return ax_conn_open(w, fd) ? 0 : -AX_E_NOMEM;
 }
 

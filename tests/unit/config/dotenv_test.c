@@ -62,6 +62,23 @@ static void test_grammar(void **state)
     fixture_close(&f);
 }
 
+/* A name ends at a NUL wherever it is used: such a line is skipped, so that no name comes twice. */
+static void test_nul(void **state)
+{
+    static const char text[] = "\0=1\n\0=2\nA\0B=3\nC=4\0\n";
+    struct ax_mf_arena *a = ax_mf_arena_new();
+    struct ax_pairs p = {0};
+    struct fixture f;
+    (void)state;
+    fixture_open(&f);
+    assert_int_equal(ax_dotenv_load(fixture_file(&f, ".env", text, sizeof text - 1), &p, a, NULL), 0);
+    assert_int_equal(p.n, 1);
+    assert_string_equal(p.v[0].key, "C");
+    assert_string_equal(p.v[0].value, "4");
+    ax_mf_arena_free(a);
+    fixture_close(&f);
+}
+
 static void test_endings(void **state)
 {
     struct ax_mf_arena *a = ax_mf_arena_new();
@@ -116,7 +133,7 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_grammar), cmocka_unit_test(test_endings),
-                                       cmocka_unit_test(test_no_memory)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_grammar), cmocka_unit_test(test_nul),
+                                       cmocka_unit_test(test_endings), cmocka_unit_test(test_no_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

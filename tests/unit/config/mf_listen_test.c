@@ -39,6 +39,9 @@ static void test_forms(void **state)
         {"[::1]:99999", 0, NULL, 0, false, "0 to 65535"},
         {"unix:", 0, NULL, 0, false, "needs a path"},
         {"http://localhost:80", 0, NULL, 0, false, "no scheme"},
+        {"localhost:85[::]:80", 0, NULL, 0, false, "the host must be"},
+        {"localhost:1:80", 0, NULL, 0, false, "the host must be"},
+        {"*:1:80", 0, NULL, 0, false, "the host must be"},
     };
     struct ax_mf_arena *a = ax_mf_arena_new();
     (void)state;
