@@ -61,13 +61,13 @@ $(error OUT=$(OUT): a folder of its own is needed, without spaces, like build/NA
 endif
 # What nobody reads is a slip of the fingers.  Only a warning: packagers pass names that other projects know.
 KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
-         JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS
+         JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS SCRIPTS SEED ISOLATION
 ifeq ($(MAKELEVEL),0)
 $(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),\
   $(warning $v is ignored: nothing here reads it (make help lists the variables))))
 endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short,$(or $(MAKECMDGOALS),all))
 ifneq ($(COMPILES),)
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 $(error CC=$(CC): there is no such compiler here (make deps, or make deps CC=clang, installs one))
@@ -299,6 +299,7 @@ $(O)/tests/%: tests/unit/%.c $(O)/libactix.a
 	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -Itests/unit $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -o $@ $< $(O)/libactix.a $(PKG_LIBS) -lcmocka
 
 include bench/bench.mk
+include tests/chaos/chaos.mk
 
 format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)

@@ -64,6 +64,7 @@ find_missing() {
         sanitizers
         [ -f /usr/include/cmocka.h ] || pkg-config --exists cmocka 2> /dev/null || add libcmocka-dev
         has npm || add npm
+        has sqlite3 || add sqlite3 # the chaos tests look at the database with it
     fi
     # An allocator only when it was asked for.
     if wants jemalloc; then header jemalloc/jemalloc.h || add libjemalloc-dev; fi

@@ -22,19 +22,33 @@ if (unknown.length || options.some((word) => word !== '--short')) {
   process.exit(2);
 }
 
-const run = (name) =>
+// In the long run these come a second time, with a process for each worker.
+const BOTH_WAYS = ['engine-kill', 'heap', 'reload', 'spin', 'stuck'];
+
+function* plan() {
+  for (const name of wanted.length ? wanted : all) {
+    if (process.env.ISOLATION) yield { name, isolation: process.env.ISOLATION };
+    else {
+      yield { name, isolation: 'thread' };
+      if (!options.length && BOTH_WAYS.includes(name)) yield { name, isolation: 'process' };
+    }
+  }
+}
+
+const run = ({ name, isolation }) =>
   new Promise((done) => {
-    const child = spawn(process.execPath, [join(folder, `${name}.mjs`), ...options], { stdio: 'inherit' });
+    const env = { ...process.env, ISOLATION: isolation };
+    const child = spawn(process.execPath, [join(folder, `${name}.mjs`), ...options], { stdio: 'inherit', env });
     child.on('close', (code) => done(code));
   });
 
 let [passed, skipped] = [0, 0];
 const failed = [];
-for (const name of wanted.length ? wanted : all) {
-  const code = await run(name);
+for (const one of plan()) {
+  const code = await run(one);
   if (code === 0) passed++;
   else if (code === SKIPPED) skipped++;
-  else failed.push(name);
+  else failed.push(one.isolation === 'process' ? `${one.name} (process)` : one.name);
   console.log();
 }
 if (failed.length) console.log(`failed: ${failed.join(', ')}`);

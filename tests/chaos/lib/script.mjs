@@ -17,8 +17,8 @@ class Script {
   constructor(name) {
     this.name = name;
     this.short = process.argv.includes('--short');
-    this.seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-    this.isolation = process.env.ISOLATION ?? 'thread';
+    this.seed = Number(process.env.SEED || Date.now() % 1_000_000);
+    this.isolation = process.env.ISOLATION || 'thread';
     this.rows = [];
     this.apps = [];
     this.failed = 0;
