@@ -38,6 +38,9 @@ export interface NativeRoute {
   health?: 'live' | 'ready';
   timeout_us: number;
   body_max: number;
+  /** Requests in progress at once, over all workers, and how many more may wait; 0 or missing = no limit, none. */
+  max_inflight?: number;
+  queue?: number;
 }
 
 /** Frozen once per engine: the first worker's table counts, a worker whose table differs gets an Error (`code`
@@ -47,6 +50,8 @@ export function workerNew(o: {
   id: number;
   settings: Record<string, number>;
   routes: NativeRoute[];
+  /** Whose word about the client counts: addresses, CIDR blocks, "unix". */
+  trustedProxies?: string[];
   /** Shared with native code, 8 + 3 * settings.batch words:
    *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
    *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat);
@@ -131,7 +136,12 @@ export function bodyBuffer(slot: number, gen: number): Buffer | undefined;
  *  the body; null when the Content-Type is another; false when malformed. */
 export function multipart(slot: number, gen: number): (string | number | null)[] | null | false | undefined;
 export function requestId(slot: number, gen: number): string | undefined;
+/** Of the client, as trusted proxies tell it; so are the next two. */
 export function remoteAddress(slot: number, gen: number): string | undefined;
+/** The authority that was asked for, maybe with a port. */
+export function host(slot: number, gen: number): string | undefined;
+/** The client spoke HTTPS to a trusted proxy. */
+export function https(slot: number, gen: number): boolean | undefined;
 
 // ---- about the addon itself
 /** How it was built, and which allocator serves it: the fields of server/base/build.h. */

@@ -30,6 +30,10 @@ export interface PlanRoute {
   health?: 'live' | 'ready';
   timeout_us: number;
   body_max: number;
+  /** Requests in progress at once, over all workers; 0 = no limit of its own. */
+  max_inflight: number;
+  /** And so many more may wait. */
+  queue: number;
   uploads: Uploads;
   at: Place;
 }
@@ -63,6 +67,8 @@ export interface Plan {
   settings: Record<string, number>;
   log: { output: string; format: 'text' | 'json'; level: number; access: string; accessFormat: 'text' | 'json' | 'combined' };
   uploads: Uploads;
+  /** Addresses, CIDR blocks, "unix". */
+  trustedProxies: string[];
   modules: { file: string; at: Place }[];
   routes: PlanRoute[];
   listen: { fd: number; url: string }[];

@@ -69,6 +69,8 @@ class More {
     this.formComing = undefined; // promise of it
     this.id = undefined;
     this.ip = undefined;
+    this.protocol = undefined;
+    this.host = undefined;
     this.abort = undefined; // AbortController behind `signal`
     this.temporary = undefined; // paths to delete when the response is sent
   }
@@ -266,11 +268,13 @@ class Request {
   }
 
   get protocol() {
-    return 'http';
+    const more = moreOf(this);
+    return (more.protocol ??= live(native.https(this._slot, this._gen), 'the protocol') ? 'https' : 'http');
   }
 
   get host() {
-    return this.getHeader('host') ?? '';
+    const more = moreOf(this);
+    return (more.host ??= live(native.host(this._slot, this._gen), 'the host'));
   }
 
   get auth() {

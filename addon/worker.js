@@ -84,7 +84,7 @@ function newWorker(routes) {
   const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
   try {
-    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), batch, dispatch, gone });
+    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, gone });
   } catch (err) {
     if (err.index === undefined) throw err;
     const route = routes[err.index];
@@ -97,8 +97,8 @@ function newWorker(routes) {
   return undefined;
 }
 
-function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max }) {
-  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max };
+function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, queue }) {
+  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, queue };
 }
 
 function failStart(errors) {

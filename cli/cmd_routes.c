@@ -1,5 +1,6 @@
 /* `actix routes`: the route table, with what modules export and register in code. */
 #include <jansson.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct row {
     const char *file;                    /* BORROWED; NULL = registered in code */
     unsigned line;
     int64_t timeout_us;
+    int64_t max_inflight, queue; /* 0 = none */
 };
 
 /* The manifest's route that a loaded one came from: its own line, else (registered in code) none. */
@@ -47,13 +49,24 @@ static int64_t timeout_of(const struct ax_manifest_route *r)
     return r->kind == AX_ROUTE_HANDLER ? r->timeout_us : NO_TIMEOUT;
 }
 
+static int64_t inflight_of(const struct ax_manifest_route *r)
+{
+    return r && r->kind == AX_ROUTE_HANDLER ? r->max_inflight : 0;
+}
+
+static int64_t queue_of(const struct ax_manifest_route *r)
+{
+    return inflight_of(r) ? r->queue : 0;
+}
+
 static size_t rows_of_check(const struct ax_manifest *m, const struct ax_check_result *r, struct row *ret)
 {
     for (size_t i = 0; i < r->nroutes; i++) {
         const struct ax_check_route *c = &r->routes[i];
         const struct ax_manifest_route *o = origin(m, c);
-        ret[i] = (struct row){c->method, c->pattern, c->name,
-                              c->file,   c->line,    o ? timeout_of(o) : m->timeouts.handler};
+        ret[i] = (struct row){c->method,      c->pattern, c->name,
+                              c->file,        c->line,    o ? timeout_of(o) : m->timeouts.handler,
+                              inflight_of(o), queue_of(o)};
     }
     return r->nroutes;
 }
@@ -73,7 +86,8 @@ static size_t rows_of_manifest(const struct ax_manifest *m, struct row *ret, cha
             ret_names[i] = ax_asprintf("%s#%s", r->module, r->export_name);
             name = ret_names[i] ? ret_names[i] : name;
         }
-        ret[i] = (struct row){r->method, r->pattern, name, r->at.file, r->at.line, timeout_of(r)};
+        ret[i] = (struct row){r->method,  r->pattern,    name,           r->at.file,
+                              r->at.line, timeout_of(r), inflight_of(r), queue_of(r)};
     }
     return m->nroutes;
 }
@@ -93,6 +107,10 @@ static int print_json(const struct row *rows, size_t n)
         const struct row *r = &rows[i];
         json_t *o = json_pack("{s:s, s:s, s:s}", "method", r->method, "path", r->path, "handler", r->handler);
         json_object_set_new(o, "timeout_ms", timeout_json(r->timeout_us));
+        if (r->max_inflight) {
+            json_object_set_new(o, "max_inflight", json_integer(r->max_inflight));
+            json_object_set_new(o, "queue", json_integer(r->queue));
+        }
         json_object_set_new(o, "file", r->file ? json_string(r->file) : json_null());
         json_object_set_new(o, "line", r->file ? json_integer(r->line) : json_null());
         json_array_append_new(a, o);
@@ -100,10 +118,30 @@ static int print_json(const struct row *rows, size_t n)
     return ax_print_json(json_pack("{s:o}", "routes", a));
 }
 
+static bool any_limited(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].max_inflight)
+            return true;
+    return false;
+}
+
+/* "10" or, where more may wait, "10+50". */
+static void inflight_cell(struct ax_table *t, const struct row *r)
+{
+    if (!r->max_inflight)
+        ax_table_cell(t, "-");
+    else if (r->queue)
+        ax_table_cell(t, "%jd+%jd", (intmax_t)r->max_inflight, (intmax_t)r->queue);
+    else
+        ax_table_cell(t, "%jd", (intmax_t)r->max_inflight);
+}
+
 static int print_table(const struct ax_args *args, const struct row *rows, size_t n)
 {
     struct ax_table *t;
     char timeout[AX_SHORT_MAX];
+    bool limited = any_limited(rows, n);
 
     if (n == 0) {
         puts("no routes");
@@ -114,6 +152,8 @@ static int print_table(const struct ax_args *args, const struct row *rows, size_
     ax_table_column(t, "PATH", 0);
     ax_table_column(t, "HANDLER", 0);
     ax_table_column(t, "TIMEOUT", AX_COL_RIGHT);
+    if (limited)
+        ax_table_column(t, "INFLIGHT", AX_COL_RIGHT);
     for (size_t i = 0; i < n; i++) {
         ax_table_row(t);
         ax_table_cell(t, "%s", rows[i].method);
@@ -121,6 +161,8 @@ static int print_table(const struct ax_args *args, const struct row *rows, size_
         ax_table_cell(t, "%s", rows[i].handler);
         ax_table_cell(
             t, "%s", rows[i].timeout_us == NO_TIMEOUT ? "-" : ax_short_duration(timeout, rows[i].timeout_us));
+        if (limited)
+            inflight_cell(t, &rows[i]);
     }
     return ax_table_print(t, args);
 }

@@ -41,6 +41,13 @@ static void check_server(struct ax_mf *d)
                    m->server.workers);
 }
 
+static void check_queue(struct ax_mf *d, const struct ax_manifest_route *r)
+{
+    if (r->queue && !r->max_inflight)
+        ax_problem_warn(d->p, &r->at, "%.100s %s: queue means nothing without max_inflight", r->pattern,
+                        r->method);
+}
+
 static void check_limits(struct ax_mf *d)
 {
     const struct ax_manifest *m = d->m;
@@ -52,6 +59,8 @@ static void check_limits(struct ax_mf *d)
     if (m->limits.body > m->limits.body_memory)
         ax_problem(d->p, AX_E_RANGE, either(d, "limits", "body", "body_memory"),
                    "limits.body is larger than limits.body_memory: no such body could be buffered");
+    for (size_t i = 0; i < m->nroutes; i++)
+        check_queue(d, &m->routes[i]);
     for (size_t i = 0; i < m->nroutes; i++)
         if (m->routes[i].body_max > m->limits.body_memory && m->routes[i].body_max != m->limits.body)
             ax_problem(d->p, AX_E_RANGE, &m->routes[i].at,

@@ -201,6 +201,8 @@ static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route
     put(o, "headers", header_lines(r, ok), ok);
     put_int(o, "timeout_us", or_off(r->timeout_us), ok);
     put_int(o, "body_max", or_off(r->body_max), ok);
+    put_int(o, "max_inflight", r->max_inflight, ok);
+    put_int(o, "queue", r->queue, ok);
     put(o, "uploads", uploads(m, &r->uploads, ok), ok);
     put(o, "at", place(&r->at, ok), ok);
     return o;
@@ -218,6 +220,15 @@ static json_t *routes(const struct ax_manifest *m, bool *ok)
 
     for (size_t i = 0; i < m->nroutes; i++)
         append(a, route(m, &m->routes[i], ok), ok);
+    return a;
+}
+
+static json_t *proxies(const struct ax_manifest *m, bool *ok)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < m->server.trusted_proxies.n; i++)
+        append(a, json_string(m->server.trusted_proxies.v[i]), ok);
     return a;
 }
 
@@ -312,6 +323,7 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put(o, "settings", settings(in, ok), ok);
     put(o, "log", logging(in, ok), ok);
     put(o, "uploads", uploads(m, &m->uploads, ok), ok);
+    put(o, "trustedProxies", proxies(m, ok), ok);
     put(o, "modules", modules(m, ok), ok);
     put(o, "routes", routes(m, ok), ok);
     put(o, "listen", sockets(in, ok), ok);

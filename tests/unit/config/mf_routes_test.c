@@ -201,9 +201,9 @@ static void test_one_mistake(void **state)
         {"  /a: { handler: handlers/home.js, cors: web }\n", 2, 36, "cors: not supported yet"},
         {"  /a: { handler: handlers/home.js, rate_limit: 1/s }\n", 2, 36, "rate_limit: not supported yet"},
         {"  /a: { handler: handlers/home.js, compress: true }\n", 2, 36, "compress: not supported yet"},
-        {"  /a: { handler: handlers/home.js, max_inflight: 1 }\n", 2, 36, "max_inflight: not supported yet"},
-        {"  /a: { GET: { handler: handlers/home.js, queue: 1 } }\n", 2, 43,
-         "/a GET queue: not supported yet"},
+        {"  /a: { handler: handlers/home.js, max_inflight: -1 }\n", 2, 50, "must be 0 to 1000000"},
+        {"  /a: { handler: handlers/home.js, max_inflight: 1000001 }\n", 2, 50, "must be 0 to 1000000"},
+        {"  /a: { GET: { handler: handlers/home.js, queue: off } }\n", 2, 50, "must be a whole number"},
     };
     struct fixture f;
     (void)state;
@@ -247,6 +247,7 @@ static void test_warnings(void **state)
         {"limits: { uri: 32KiB }\nmodules: [handlers/home.js]\n", 1, 16, "larger than limits.header"},
         {"limits: { header: 4KiB }\nmodules: [handlers/home.js]\n", 1, 19, "larger than limits.header"},
         {"routes: { /a: { respond: x, status: 204 } }\n", 1, 26, "has no body"},
+        {"routes: { /a: { handler: handlers/home.js, queue: 3 } }\n", 1, 26, "queue means nothing"},
         {"x-h: &h handlers/home.js\n"
          "routes: { /a: { GET: *h, HEAD: *h, POST: *h, PUT: *h, PATCH: *h, DELETE: *h, OPTIONS: *h,\n"
          "  handler: handlers/users.js } }\n",
