@@ -30,7 +30,7 @@ Q := $(if $(filter 1,$(V)),,@)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # ---- what may be asked for.  Anything else is refused here, before a compiler says something odd.
-KINDS  := release debug asan tsan cover pgo pgo-gen
+KINDS  := release debug asan tsan cover fuzz pgo pgo-gen
 MARCHS := portable native $(if $(filter x86_64,$(shell uname -m)),x86-64-v2 x86-64-v3)
 # The kinds that ship; the sanitizers bring an allocator of their own, and the others are for looking into.
 SHIPS  := $(filter release pgo pgo-gen,$(BUILD))
@@ -51,7 +51,7 @@ $(call one-of,STRIP,on off)
 $(call one-of,POOL,default malloc)
 $(call one-of,INTERN,on off)
 $(call one-of,ALLOCATOR,default jemalloc mimalloc)
-ifneq ($(filter asan tsan,$(BUILD)),)
+ifneq ($(filter asan tsan fuzz,$(BUILD)),)
 ifneq ($(ALLOCATOR),default)
 $(error ALLOCATOR=$(ALLOCATOR) does not go with BUILD=$(BUILD): the sanitizer brings its own)
 endif
@@ -61,13 +61,13 @@ $(error OUT=$(OUT): a folder of its own is needed, without spaces, like build/NA
 endif
 # What nobody reads is a slip of the fingers.  Only a warning: packagers pass names that other projects know.
 KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
-         JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS SCRIPTS SEED ISOLATION
+         JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS SCRIPTS SEED ISOLATION FUZZERS JOBS
 ifeq ($(MAKELEVEL),0)
 $(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),\
   $(warning $v is ignored: nothing here reads it (make help lists the variables))))
 endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short fuzz fuzz-short,$(or $(MAKECMDGOALS),all))
 ifneq ($(COMPILES),)
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 $(error CC=$(CC): there is no such compiler here (make deps, or make deps CC=clang, installs one))
@@ -84,12 +84,14 @@ LEVEL_debug   := -O0
 LEVEL_asan    := -O1
 LEVEL_tsan    := -O1
 LEVEL_cover   := -O0
+LEVEL_fuzz    := -O1
 KIND_release := -g -fno-plt -DNDEBUG
 KIND_pgo     := $(KIND_release)
 KIND_pgo-gen := $(KIND_release)
 KIND_debug   := -g3 -DAX_DEBUG
 KIND_asan    := -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
 KIND_tsan    := -g -fsanitize=thread -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
+KIND_fuzz    := -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DAX_DEBUG -DAX_POOL_MALLOC
 KIND_cover   := -g --coverage -fprofile-update=atomic -DAX_DEBUG
 $(call one-of,OPT,-O0 -O1 -O2 -O3 -Os -Og)
 ARCH_FLAG  := $(if $(filter-out portable,$(MARCH)),-march=$(MARCH))
@@ -300,6 +302,7 @@ $(O)/tests/%: tests/unit/%.c $(O)/libactix.a
 
 include bench/bench.mk
 include tests/chaos/chaos.mk
+include tests/fuzz/fuzz.mk
 
 format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)
