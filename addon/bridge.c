@@ -153,7 +153,10 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
     fill(b, reqs, n);
     b->batch_n = n;
     b->slice_end.us = ax_worker_now(b->worker).us + ax_site_settings(b->site)->slice_us;
+    ax_worker_leave(b->worker);
     napi_status st = call(b, b->context, b->dispatch_ref, 0, NULL, &v);
+    if (AX_UNLIKELY(!ax_worker_enter(b->worker)))
+        return AX_DISPATCH_TAKEN;
     b->batch_n = 0;
     if (AX_LIKELY(st == napi_ok))
         st = napi_get_value_uint32(b->env, v, &entered);
@@ -166,7 +169,7 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
 }
 
 /* ax_dispatch.gone: rare, so it has an async context of its own and cannot leak the batch's. */
-static void gone(void *ctx, struct ax_request *r, enum ax_gone why)
+static bool gone(void *ctx, struct ax_request *r, enum ax_gone why)
 {
     struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
     napi_handle_scope scope;
@@ -174,21 +177,25 @@ static void gone(void *ctx, struct ax_request *r, enum ax_gone why)
     napi_value argv[3], v;
 
     if (b->dying || b->life == AX_BRIDGE_EMPTY || napi_open_handle_scope(b->env, &scope) != napi_ok)
-        return;
+        return true;
     AX_NAPI_TRY(napi_create_int32(b->env, (int32_t)r->index, &argv[0]));
     AX_NAPI_TRY(napi_create_int32(b->env, (int32_t)r->gen, &argv[1]));
     AX_NAPI_TRY(napi_create_uint32(b->env, why == AX_GONE_TIMEOUT ? 0 : 1, &argv[2]));
     if (!make_context(b->env, &context))
         goto fail;
+    ax_worker_leave(b->worker);
     napi_status st = call(b, context, b->gone_ref, 3, argv, &v);
+    if (!ax_worker_enter(b->worker))
+        return false;
     napi_async_destroy(b->env, context);
     if (st != napi_ok)
         goto fail;
     napi_close_handle_scope(b->env, scope);
-    return;
+    return true;
 fail:
     survives(b);
     napi_close_handle_scope(b->env, scope);
+    return true;
 }
 
 struct ax_dispatch ax_bridge_dispatch(struct ax_bridge *b)

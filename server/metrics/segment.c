@@ -38,7 +38,7 @@ struct ax_wstat { /* start of a worker's area; index and series follow at the of
     uint32_t routes; /* rows of the index: max_routes + 1 */
     uint32_t series_max;
     uint32_t series_used; /* stored with release by the worker when a new series is readable */
-    size_t index_at, series_at;
+    size_t index_at, series_at, blocks_back; /* the last: bytes from the quarantine's array to here */
     struct ax_counters counters __attribute__((aligned(LINE)));
     struct ax_flight flights[AX_FLIGHTS] __attribute__((aligned(LINE)));
     uint64_t head __attribute__((aligned(LINE))); /* ring: records ever put, by the worker */
@@ -122,6 +122,7 @@ static void format_area(const struct ax_segment *s, unsigned worker)
     w->series_used = AX_STATUS_CLASSES;
     w->index_at = s->g.index_at;
     w->series_at = s->g.series_at;
+    w->blocks_back = (size_t)((char *)w - (char *)blocks_of(s));
     for (uint32_t class = 0; class < AX_STATUS_CLASSES; class ++) {
         index_of(w)[class] = class + 1;
         series_of(w)[class].status_class = class;
@@ -484,9 +485,9 @@ int64_t ax_segment_blocked(const struct ax_segment *s, uint32_t route)
     return route <= s->g.max_routes ? __atomic_load_n(&blocks_of(s)[route], __ATOMIC_RELAXED) : 0;
 }
 
-const int64_t *ax_segment_blocks(const struct ax_segment *s)
+const int64_t *ax_wstat_blocks(const struct ax_wstat *w)
 {
-    return blocks_of(s);
+    return (const void *)((const char *)w - w->blocks_back);
 }
 
 /* ---- reader */

@@ -116,7 +116,7 @@ void ax_flight_end(struct ax_wstat *w, uint32_t slot);
 /* Until when a route is answered 503 (microseconds of the monotonic clock; 0 = it is not): any thread. */
 int64_t ax_segment_blocked(const struct ax_segment *s, uint32_t route);
 /* The same as an array by route id, for the request path: read it relaxed. */
-const int64_t *ax_segment_blocks(const struct ax_segment *s);
+const int64_t *ax_wstat_blocks(const struct ax_wstat *w);
 /* One answered request.  Claims the series on first use.  About 10 ns. */
 void ax_count_request(struct ax_wstat *w, uint32_t route, unsigned status, uint64_t bytes_in,
                       uint64_t bytes_out, uint64_t queue_us, uint64_t handler_us, uint64_t send_us);

@@ -75,15 +75,8 @@ static bool out_of_descriptors(int err)
     return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
 }
 
-static void on_listen(uv_poll_t *h, int status, int events)
+static void accept_some(struct ax_worker *w, int listen_fd)
 {
-    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
-    int listen_fd;
-
-    (void)events;
-    ax_worker_touch(w);
-    if (status < 0 || uv_fileno((uv_handle_t *)h, &listen_fd) != 0)
-        return;
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
         if (!may_accept(w)) {
             if (!somebody_waits(listen_fd))
@@ -95,6 +88,7 @@ static void on_listen(uv_poll_t *h, int status, int events)
         }
         int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            ax_count_add(&w->count->accepted, 1);
             ax_conn_open(w, fd);
             continue;
         }
@@ -106,6 +100,20 @@ static void on_listen(uv_poll_t *h, int status, int events)
         if (err != EINTR && err != ECONNABORTED)
             return;
     }
+}
+
+static void on_listen(uv_poll_t *h, int status, int events)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+    int listen_fd;
+
+    (void)events;
+    if (!ax_worker_enter(w))
+        return;
+    ax_worker_touch(w);
+    if (status == 0 && uv_fileno((uv_handle_t *)h, &listen_fd) == 0)
+        accept_some(w, listen_fd);
+    ax_worker_leave(w);
 }
 
 void ax_listen_no_delay(int fd)
@@ -140,6 +148,7 @@ int ax_worker_adopt(struct ax_worker *w, int fd)
         return -AX_E_STATE;
     }
     ax_worker_touch(w); /* its deadlines start now, also when it comes from outside of a turn */
+    ax_count_add(&w->count->accepted, 1);
     return ax_conn_open(w, fd) ? 0 : -AX_E_NOMEM;
 }
 
@@ -182,24 +191,57 @@ bool ax_worker_make_room(struct ax_worker *w)
     return ok;
 }
 
-void ax_worker_on_wake(uv_async_t *h)
+/* Takes what lies in the inbox; `load_waiting` covers it until it is counted among the connections. */
+void ax_worker_take_inbox(struct ax_worker *w)
 {
-    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+    struct ax_list parcels;
 
-    ax_worker_touch(w);
-    ax_admission_let_in(w);
-    if (__atomic_exchange_n(&w->make_room, false, __ATOMIC_RELAXED))
-        close_oldest_idle(w);
+    ax_list_init(&parcels);
     pthread_mutex_lock(&w->inbox_lock);
     int *fds = w->inbox;
     unsigned n = w->ninbox;
     w->inbox = NULL;
     w->ninbox = w->inbox_cap = 0;
+    AX_LIST_EACH(it, &w->parcels)
+    {
+        ax_list_remove(it);
+        ax_list_push(&parcels, it);
+    }
     pthread_mutex_unlock(&w->inbox_lock);
     for (unsigned i = 0; i < n; i++)
         ax_worker_adopt(w, fds[i]);
     ax_free(fds);
+    AX_LIST_EACH(it, &parcels)
+    ax_conn_unpack(w, AX_LIST_ENTRY(it, struct ax_parcel, node));
     pthread_mutex_lock(&w->inbox_lock);
     __atomic_store_n(&w->load_waiting, w->ninbox, __ATOMIC_RELAXED); /* more may have come meanwhile */
     pthread_mutex_unlock(&w->inbox_lock);
+}
+
+bool ax_worker_give_parcel(struct ax_worker *w, struct ax_parcel *p)
+{
+    pthread_mutex_lock(&w->inbox_lock);
+    bool ok = !w->inbox_closed;
+    if (ok) {
+        ax_list_push(&w->parcels, &p->node);
+        uv_async_send(&w->wake);
+    }
+    pthread_mutex_unlock(&w->inbox_lock);
+    return ok;
+}
+
+/* Something was put into the inbox, or the watchdog asks whether the loop turns. */
+void ax_worker_on_wake(uv_async_t *h)
+{
+    struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
+
+    if (!ax_worker_enter(w))
+        return;
+    ax_worker_touch(w);
+    ax_worker_turned(w);
+    ax_admission_let_in(w);
+    if (__atomic_exchange_n(&w->make_room, false, __ATOMIC_RELAXED))
+        close_oldest_idle(w);
+    ax_worker_take_inbox(w);
+    ax_worker_leave(w);
 }

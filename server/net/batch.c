@@ -24,6 +24,8 @@ void ax_request_over(struct ax_request *r)
     struct ax_worker *w = r->worker;
 
     ax_request_leave(r);
+    if (r->state == AX_REQ_ENTERED)
+        ax_flight_end(w->stat, r->index);
     ax_account(r, w->now);
     ax_slot_put(r);
 }
@@ -221,33 +223,42 @@ static void await_entered(struct ax_worker *w, unsigned entered, ax_mono began)
     }
 }
 
-/* One call into the dispatcher; true when it wants no more in this turn. */
-static bool run_batch(struct ax_worker *w)
+enum ran { RAN_MORE, RAN_ENOUGH, RAN_TAKEN }; /* TAKEN: the worker is not ours any more */
+
+/* One call into the dispatcher; ENOUGH when it wants no more in this turn. */
+static enum ran run_batch(struct ax_worker *w)
 {
     unsigned max = (unsigned)w->set->batch;
     unsigned n = only_runnable(w, w->nready < max ? w->nready : max);
 
     if (n == 0)
-        return true;
+        return RAN_ENOUGH;
     for (unsigned i = 0; i < n; i++) {
         w->ready[i]->state = AX_REQ_ENTERED;
         w->handed[i] = (struct ax_handle){w->ready[i]->index, w->ready[i]->gen};
+        ax_flight_begin(w->stat, w->ready[i]->index, w->ready[i]->route, ax_request_id(w->ready[i]));
     }
     ax_mono began = ax_worker_now(w);
     w->entered_at = began;
     w->unanswered = n;
+    __atomic_store_n(&w->nhanded, n, __ATOMIC_RELAXED);
     w->running = true;
+    ax_worker_turned(w);
     int entered = w->dispatch.run(w->dispatch.ctx, w->ready, n);
+    if (AX_UNLIKELY(entered == AX_DISPATCH_TAKEN))
+        return RAN_TAKEN;
     w->running = false;
+    __atomic_store_n(&w->nhanded, 0, __ATOMIC_RELAXED);
     ax_count_add(&w->count->batches, 1);
     if (entered < 0) {
         w->dying = true;
-        return true;
+        return RAN_ENOUGH;
     }
     unsigned done = (unsigned)entered;
     AX_ASSERT(done >= 1 && done <= n);
     for (unsigned i = done; i < n; i++) {
         w->ready[i]->state = AX_REQ_QUEUED;
+        ax_flight_end(w->stat, w->ready[i]->index);
         if (w->ready[i]->reserved)
             ax_request_unreserve(w->ready[i]);
     }
@@ -258,7 +269,7 @@ static bool run_batch(struct ax_worker *w)
         memmove(w->ready, w->ready + done, w->nready * sizeof *w->ready);
     bool over = done < n || w->now.us >= w->slice_end.us;
     w->left = over && w->nready;
-    return over;
+    return over ? RAN_ENOUGH : RAN_MORE;
 }
 
 static void stay_awake(uv_idle_t *h)
@@ -266,11 +277,19 @@ static void stay_awake(uv_idle_t *h)
     (void)h; /* an active idle handle keeps the loop from sleeping; the work is done in `check` */
 }
 
+void ax_worker_stay_awake(struct ax_worker *w)
+{
+    if (w->phase != AX_WORKER_CLOSED)
+        uv_idle_start(&w->idle, stay_awake);
+}
+
 /* The loop must not sleep while requests wait for the next turn.  A handler may have closed the worker within
  * the batch: then nothing runs any more, and a handle that closes must not be started. */
 static void keep_awake(struct ax_worker *w)
 {
-    if (AX_UNLIKELY(w->nready && !w->dying && w->phase != AX_WORKER_CLOSED))
+    bool more = w->nready || w->drain_due || !ax_list_empty(&w->gone);
+
+    if (AX_UNLIKELY(more && !w->dying && w->phase != AX_WORKER_CLOSED))
         uv_idle_start(&w->idle, stay_awake);
     else if (AX_UNLIKELY(uv_is_active((uv_handle_t *)&w->idle)))
         uv_idle_stop(&w->idle);
@@ -283,28 +302,37 @@ static void in_turns(struct ax_worker *w)
         ax_worker_take_turns(w);
 }
 
-static void run_ready(struct ax_worker *w)
+static bool run_ready(struct ax_worker *w)
 {
+    enum ran ran = RAN_MORE;
+
     if (w->nready && !w->dying && !w->running) {
         in_turns(w);
         w->slice_end.us = ax_mono_now().us + w->set->slice_us;
-        while (w->nready && !run_batch(w))
-            ;
+        while (w->nready && ran == RAN_MORE)
+            ran = run_batch(w);
     }
+    if (AX_UNLIKELY(ran == RAN_TAKEN))
+        return false;
     ax_worker_flush(w);
     keep_awake(w);
+    return true;
 }
 
 /* A batch that is full need not wait for the end of the turn: what it needs is in the CPU's caches now.  Once
  * a slice was used up so, the rest waits: the loop has timers to look at. */
-void ax_worker_run_full(struct ax_worker *w)
+bool ax_worker_run_full(struct ax_worker *w)
 {
     if (AX_LIKELY(w->nready < (unsigned)w->set->batch) || w->slice_used || w->dying || w->running)
-        return;
+        return true;
     in_turns(w);
     w->slice_end.us = ax_worker_now(w).us + w->set->slice_us;
-    w->slice_used = run_batch(w);
+    enum ran ran = run_batch(w);
+    if (AX_UNLIKELY(ran == RAN_TAKEN))
+        return false;
+    w->slice_used = ran == RAN_ENOUGH;
     ax_worker_flush(w);
+    return true;
 }
 
 bool ax_worker_slice_over(struct ax_worker *w)
@@ -345,10 +373,54 @@ void ax_worker_queue(struct ax_request *r)
 
 /* ---- the turn */
 
+void ax_request_tell_gone(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    if (!r->watched || !w->dispatch.gone || w->phase == AX_WORKER_CLOSED)
+        return;
+    r->watched = false;
+    r->gone_due = true;
+    ax_list_init(&r->gone);
+    ax_list_push(&w->gone, &r->gone);
+    ax_worker_stay_awake(w);
+}
+
+static bool tell_gone(struct ax_worker *w)
+{
+    while (!ax_list_empty(&w->gone)) {
+        struct ax_request *r = AX_LIST_ENTRY(w->gone.next, struct ax_request, gone);
+        ax_list_remove(&r->gone);
+        r->gone_due = false;
+        if (r->state == AX_REQ_ENTERED && !w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT))
+            return false;
+    }
+    return true;
+}
+
+/* Calls who waits for the drain; nothing of the worker may be touched behind it. */
+static void tell_drained(struct ax_worker *w)
+{
+    void (*done)(void *) = w->drained;
+    void *ctx = w->drained_ctx;
+
+    w->drain_due = false;
+    w->drained = NULL;
+    keep_awake(w);
+    ax_worker_leave(w);
+    if (done)
+        done(ctx);
+}
+
 void ax_worker_on_prepare(uv_prepare_t *h)
 {
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
+    if (AX_UNLIKELY(!ax_worker_enter(w)))
+        return;
+    ax_worker_turned(w);
+    if (AX_UNLIKELY(!tell_gone(w)))
+        return;
     ax_worker_flush(w); /* answers given from timers and promises leave before the loop sleeps */
     ax_admission_let_in(w);
     keep_awake(w); /* room in a connection may have let requests in */
@@ -358,13 +430,20 @@ void ax_worker_on_prepare(uv_prepare_t *h)
     struct ax_deadline *idle = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
     __atomic_store_n(&w->load_idle, idle ? idle->at.us : INT64_MAX, __ATOMIC_RELAXED);
     w->fresh = false;
+    if (AX_UNLIKELY(w->drain_due))
+        tell_drained(w);
+    else
+        ax_worker_leave(w);
 }
 
 void ax_worker_on_check(uv_check_t *h)
 {
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
+    if (AX_UNLIKELY(!ax_worker_enter(w)))
+        return;
+    ax_worker_turned(w);
     w->slice_used = false;
-    ax_count_add(&w->count->turns, 1);
-    run_ready(w);
+    if (AX_LIKELY(tell_gone(w) && run_ready(w)))
+        ax_worker_leave(w);
 }

@@ -1,4 +1,4 @@
-/* A connection: a table of named states (conn_state.def) and one loop that drives it. */
+/* A connection: its life, what it waits for, and its output.  Its input is in input.c. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,18 +12,11 @@ enum { WRITE_VECTORS = 32 };
 /* With the allocator's and libuv's share an idle connection stays below 1 KB (idle_test.c measures it). */
 _Static_assert(sizeof(struct ax_conn) <= 768, "an idle connection costs too much");
 
-/* Input still to be looked at; steps move p forward. */
-struct input {
-    const char *p;
-    size_t n;
-};
-enum step { STEP_AGAIN, STEP_WAIT };
-
 static void on_poll(uv_poll_t *h, int status, int events);
 
 /* ---- what libuv waits for */
 
-static void want(struct ax_conn *c)
+void ax_conn_want(struct ax_conn *c)
 {
     int events = 0;
 
@@ -44,7 +37,7 @@ static void want(struct ax_conn *c)
         uv_poll_stop(&c->poll);
 }
 
-static void set_timeout(struct ax_conn *c, enum ax_conn_timeout kind)
+void ax_conn_wait(struct ax_conn *c, enum ax_conn_timeout kind)
 {
     struct ax_deadline_queue *q = &c->worker->conn_timeouts[kind];
 
@@ -54,11 +47,6 @@ static void set_timeout(struct ax_conn *c, enum ax_conn_timeout kind)
 }
 
 /* ---- end of a connection */
-
-static void on_closed(uv_handle_t *h)
-{
-    ax_conn_free(AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC));
-}
 
 /* Closed after the turn's last flush. */
 static void not_dirty(struct ax_conn *c)
@@ -73,7 +61,7 @@ static void not_dirty(struct ax_conn *c)
         w->dirty_end = at;
 }
 
-void ax_conn_free(struct ax_conn *c)
+static void conn_free(struct ax_conn *c)
 {
     struct ax_worker *w = c->worker;
 
@@ -82,19 +70,31 @@ void ax_conn_free(struct ax_conn *c)
     ax_buf_fini(&c->pending);
     c->magic = 0;
     ax_pool_put(&w->conn_pool, c);
-    ax_worker_conn_gone(w);
+}
+
+/* The watchdog leaves no closing connection behind; what it has finished is this thread's again. */
+static void on_closed(uv_handle_t *h)
+{
+    struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
+    struct ax_worker *w = c->worker;
+    bool entered = ax_worker_enter(w);
+
+    if (!entered)
+        ax_worker_await_done(w);
+    conn_free(c);
+    ax_worker_check_drained(w);
+    if (entered)
+        ax_worker_leave(w);
+    ax_worker_check_closed(w);
 }
 
 /* The client is gone for this request: one that was not handed over is over, one that was is still waited
  * for. */
 static void orphan(struct ax_request *r)
 {
-    struct ax_worker *w = r->worker;
-
     ax_request_orphan(r);
     if (r->state == AX_REQ_ENTERED) {
-        if (r->watched && w->dispatch.gone)
-            w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);
+        ax_request_tell_gone(r);
         return;
     }
     if (r->state == AX_REQ_QUEUED && !r->parked)
@@ -102,12 +102,12 @@ static void orphan(struct ax_request *r)
     ax_request_over(r);
 }
 
-void ax_conn_close(struct ax_conn *c, enum ax_close why)
+/* Everything of it but its descriptor, which is returned. */
+int ax_conn_detach(struct ax_conn *c, enum ax_close why)
 {
     struct ax_worker *w = c->worker;
+    int fd = c->fd;
 
-    if (c->state == AX_CONN_CLOSED)
-        return;
     c->state = AX_CONN_CLOSED;
     c->close_why = (uint8_t)why;
     ax_deadline_stop(&c->timeout);
@@ -120,15 +120,34 @@ void ax_conn_close(struct ax_conn *c, enum ax_close why)
         orphan(r);
         r = next;
     }
-    uv_close((uv_handle_t *)&c->poll, on_closed);
-    close(c->fd);
+    uv_close((uv_handle_t *)&c->poll, on_closed); /* libuv forgets the descriptor here and now */
     c->fd = -1;
     w->nconns--;
     __atomic_store_n(&w->load_conns, w->nconns, __ATOMIC_RELAXED);
     ax_count_set(&w->count->connections, w->nconns);
+    return fd;
+}
+
+void ax_conn_close(struct ax_conn *c, enum ax_close why)
+{
+    struct ax_worker *w = c->worker;
+
+    if (c->state == AX_CONN_CLOSED)
+        return;
+    close(ax_conn_detach(c, why));
     if (w->engine)
         ax_engine_put_connection(w->engine);
     ax_worker_accept_resume(w);
+}
+
+/* The watchdog gave the connection away: a dead descriptor and what only this thread may release are left. */
+void ax_conn_close_shell(struct ax_conn *c)
+{
+    ax_list_remove(&c->all);
+    ax_out_clear(&c->out, &c->worker->block_pool);
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+    close(c->fd);
+    c->fd = -1;
 }
 
 /* Everything is sent and nothing more will be: FIN, then wait for the client's.  A plain close would make the
@@ -141,40 +160,37 @@ static void finish(struct ax_conn *c)
         return;
     }
     c->state = AX_CONN_LINGER;
-    set_timeout(c, AX_TO_LINGER);
-    want(c);
+    ax_conn_wait(c, AX_TO_LINGER);
+    ax_conn_want(c);
 }
 
-/* ---- input */
+/* ---- what happens on the socket */
 
-static enum step discard(struct ax_conn *c, struct input *in)
+static void on_poll(uv_poll_t *h, int status, int events)
 {
-    (void)c;
-    in->p += in->n;
-    in->n = 0;
-    return STEP_WAIT;
-}
+    struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
+    struct ax_worker *w = c->worker;
 
-static enum step read_later(struct ax_conn *c, struct input *in)
-{
-    (void)c;
-    (void)in;
-    return STEP_WAIT;
-}
-
-/* Empty lines before a request line are skipped (RFC 9112, 2.2); true when more bytes are needed to tell. */
-static bool skip_empty_lines(struct ax_conn *c, struct input *in)
-{
-    if (c->scan.lines || c->scan.at)
-        return false;
-    while (in->n >= 2 && in->p[0] == '\r' && in->p[1] == '\n') {
-        in->p += 2;
-        in->n -= 2;
+    if (AX_UNLIKELY(!ax_worker_enter(w)))
+        return;
+    ax_worker_touch(w);
+    if (AX_UNLIKELY(status < 0))
+        ax_conn_close(c, AX_CLOSE_READ_ERROR);
+    if ((events & UV_READABLE) && c->state != AX_CONN_CLOSED)
+        ax_conn_read(c);
+    if ((events & UV_WRITABLE) && c->state != AX_CONN_CLOSED) {
+        c->blocked_out = false;
+        ax_conn_flush(c);
     }
-    return in->n == 0 || (in->n == 1 && in->p[0] == '\r');
+    if ((events & UV_DISCONNECT) && c->state != AX_CONN_CLOSED && !c->eof)
+        ax_conn_half_closed(c);
+    if (AX_LIKELY(ax_worker_run_full(w)))
+        ax_worker_leave(w);
 }
 
-static bool may_read_on(const struct ax_conn *c)
+/* ---- output */
+
+bool ax_conn_may_read_on(const struct ax_conn *c)
 {
     const struct ax_settings *set = c->worker->set;
 
@@ -183,236 +199,12 @@ static bool may_read_on(const struct ax_conn *c)
 }
 
 /* Part of a head is no request in progress: a worker that drains waits for the rest a moment only. */
-static enum ax_conn_timeout head_timeout(const struct ax_conn *c)
+enum ax_conn_timeout ax_conn_head_timeout(const struct ax_conn *c)
 {
-    return c->worker->phase >= AX_WORKER_DRAINING && !c->first ? AX_TO_LINGER : AX_TO_HEADER;
+    bool ending = c->worker->phase >= AX_WORKER_DRAINING && !c->worker->retiring;
+
+    return ending && !c->first ? AX_TO_LINGER : AX_TO_HEADER;
 }
-
-static enum step read_head(struct ax_conn *c, struct input *in)
-{
-    struct ax_head_lines lines;
-    struct ax_refusal why;
-    size_t len;
-
-    if (AX_UNLIKELY(!may_read_on(c))) {
-        c->state = AX_CONN_BLOCKED;
-        return STEP_WAIT;
-    }
-    if (AX_UNLIKELY(skip_empty_lines(c, in)))
-        return STEP_WAIT;
-    switch (ax_head_scan_lines(&c->scan, in->p, in->n, &c->worker->head_limits, &len, &lines, &why)) {
-    case AX_SCAN_MORE:
-        if (c->state == AX_CONN_IDLE) {
-            c->state = AX_CONN_HEAD;
-            set_timeout(c, head_timeout(c));
-        }
-        return STEP_WAIT;
-    case AX_SCAN_REFUSED:
-        ax_intake_refused(c, &why);
-        return STEP_AGAIN;
-    case AX_SCAN_DONE:
-        break;
-    }
-    c->scan = (struct ax_scanner){0};
-    ax_deadline_stop(&c->timeout);
-    c->state = AX_CONN_IDLE;
-    ax_intake_head(c, in->p, len, &lines);
-    in->p += len;
-    in->n -= len;
-    return STEP_AGAIN;
-}
-
-static void body_is_whole(struct ax_conn *c)
-{
-    struct ax_request *r = c->reading;
-    bool last = c->last && !c->last->head.keep_alive; /* whose body this was, answered or not */
-
-    c->reading = NULL;
-    c->state = AX_CONN_IDLE;
-    ax_deadline_stop(&c->timeout);
-    if (r)
-        ax_intake_whole(r);
-    if (AX_UNLIKELY(last))
-        ax_intake_last(c);
-}
-
-static enum step read_body(struct ax_conn *c, struct input *in)
-{
-    size_t used = 0;
-    enum ax_body_result got = ax_body_feed(&c->body, in->p, in->n, &used, ax_intake_body, c);
-
-    in->p += used;
-    in->n -= used;
-    if (c->state != AX_CONN_BODY)
-        return STEP_AGAIN; /* the sink refused it and answered */
-    if (c->reading)
-        c->reading->bytes_in += used;
-    switch (got) {
-    case AX_BODY_MORE:
-        return STEP_WAIT;
-    case AX_BODY_DONE:
-        body_is_whole(c);
-        return STEP_AGAIN;
-    case AX_BODY_FULL:
-    case AX_BODY_REFUSED:
-        break;
-    }
-    ax_intake_body_refused(c, 400, "malformed chunked body", NULL);
-    return STEP_AGAIN;
-}
-
-static const struct {
-    const char *name;
-    enum step (*read)(struct ax_conn *c, struct input *in);
-} states[] = {
-#define STATE(id, name, read) {name, read},
-#include "net/conn_state.def"
-#undef STATE
-};
-
-static void drive(struct ax_conn *c, struct input *in)
-{
-    while (in->n && states[c->state].read(c, in) == STEP_AGAIN)
-        ;
-}
-
-/* Input comes from the shared read buffer; what no step could use yet is kept in `pending`. */
-static void feed(struct ax_conn *c, const char *p, size_t n)
-{
-    struct input in = {p, n};
-
-    if (AX_LIKELY(c->pending.n == 0)) {
-        drive(c, &in);
-        if (in.n && c->state != AX_CONN_CLOSED && !ax_buf_add(&c->pending, in.p, in.n))
-            ax_conn_close(c, AX_CLOSE_NO_MEMORY);
-        return;
-    }
-    if (!ax_buf_add(&c->pending, p, n)) {
-        ax_conn_close(c, AX_CLOSE_NO_MEMORY);
-        return;
-    }
-    ax_conn_resume(c);
-}
-
-/* Drives what is pending, in place: no step comes back here or adds to the buffer, and a closed connection
- * keeps it until it is freed. */
-void ax_conn_resume(struct ax_conn *c)
-{
-    struct input in = {c->pending.p, c->pending.n};
-
-    if (c->state == AX_CONN_BLOCKED && may_read_on(c))
-        c->state = AX_CONN_IDLE;
-    if (in.n == 0 || c->state == AX_CONN_BLOCKED)
-        return;
-    drive(c, &in);
-    ax_buf_drop(&c->pending, c->pending.n - in.n);
-    if (c->pending.n == 0)
-        ax_buf_fini(&c->pending);
-}
-
-/* Whoever waits for the client learns that it has probably gone. */
-static void tell_gone(struct ax_conn *c)
-{
-    struct ax_worker *w = c->worker;
-
-    for (struct ax_request *r = c->turn, *next; r && c->state != AX_CONN_CLOSED; r = next) {
-        next = r->next;
-        if (r->place == AX_PLACE_WAITING_WHOLE)
-            ax_admission_give_up(r, "the client closed while it waited behind other requests of this route");
-        if (r->state == AX_REQ_ENTERED && r->watched && w->dispatch.gone) {
-            r->watched = false;
-            w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT);
-        }
-    }
-    if (c->state != AX_CONN_CLOSED)
-        want(c);
-}
-
-/* FIN while input waits: it is read and answered when its turn comes, then comes on_eof. */
-static void on_half_closed(struct ax_conn *c)
-{
-    c->hup = true;
-    tell_gone(c);
-}
-
-/* FIN.  Requests in progress may still be answered (a client may close one half), but whoever waits for the
- * client learns that it has probably gone. */
-static void on_eof(struct ax_conn *c)
-{
-    c->eof = true;
-    if (c->state == AX_CONN_BODY)
-        ax_intake_cut_short(c);
-    if (!c->first || c->state == AX_CONN_LINGER) {
-        ax_conn_close(c, AX_CLOSE_CLIENT);
-        return;
-    }
-    if (c->state != AX_CONN_FINISHING)
-        c->close_why = AX_CLOSE_CLIENT;
-    c->state = AX_CONN_FINISHING;
-    tell_gone(c);
-}
-
-static void body_progress(struct ax_conn *c)
-{
-    const struct ax_settings *set = c->worker->set;
-    int64_t us = c->worker->now.us - c->body_since.us;
-
-    set_timeout(c, AX_TO_BODY);
-    if (set->timeout_body_us >= 0 && us > set->timeout_body_us && set->limit_body_rate > 0 &&
-        (double)c->body_got * 1e6 / (double)us < (double)set->limit_body_rate)
-        ax_intake_body_refused(c, 408, "the body comes too slowly", "limits.body_rate");
-}
-
-static void on_readable(struct ax_conn *c)
-{
-    struct ax_worker *w = c->worker;
-    ssize_t n;
-
-    if (AX_UNLIKELY(w->dying)) { /* what is not read stays readable: the loop must not spin over it */
-        uv_poll_stop(&c->poll);
-        c->events = 0;
-        return;
-    }
-    do
-        n = recv(c->fd, w->read_buffer, sizeof w->read_buffer, 0);
-    while (n < 0 && errno == EINTR);
-    if (n > 0) {
-        feed(c, w->read_buffer, (size_t)n);
-        if (c->state == AX_CONN_BODY)
-            body_progress(c);
-        if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED))
-            want(c);
-        else if (AX_UNLIKELY(w->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE)
-            ax_conn_dirty(c); /* it sent nothing but empty lines */
-    } else if (n == 0) {
-        on_eof(c);
-    } else if (errno != EAGAIN) {
-        ax_conn_close(c, AX_CLOSE_READ_ERROR);
-    }
-}
-
-static void on_poll(uv_poll_t *h, int status, int events)
-{
-    struct ax_conn *c = AX_CAST(struct ax_conn, h->data, AX_CONN_MAGIC);
-    struct ax_worker *w = c->worker;
-
-    ax_worker_touch(w);
-    if (status < 0) {
-        ax_conn_close(c, AX_CLOSE_READ_ERROR);
-        return;
-    }
-    if (events & UV_READABLE)
-        on_readable(c);
-    if ((events & UV_WRITABLE) && c->state != AX_CONN_CLOSED) {
-        c->blocked_out = false;
-        ax_conn_flush(c);
-    }
-    if ((events & UV_DISCONNECT) && c->state != AX_CONN_CLOSED && !c->eof)
-        on_half_closed(c);
-    ax_worker_run_full(w);
-}
-
-/* ---- output */
 
 void ax_conn_dirty(struct ax_conn *c)
 {
@@ -452,7 +244,7 @@ static void choose_timeout(struct ax_conn *c, bool progress)
     if (c->blocked_out)
         kind = AX_TO_SEND;
     else if (c->state == AX_CONN_HEAD)
-        kind = head_timeout(c);
+        kind = ax_conn_head_timeout(c);
     else if (c->state == AX_CONN_BODY)
         kind = AX_TO_BODY;
     else if (c->state == AX_CONN_IDLE && !c->first)
@@ -467,7 +259,7 @@ static void choose_timeout(struct ax_conn *c, bool progress)
             c->stuck = 0;
             ax_conn_kernel_sends(c);
         }
-        set_timeout(c, kind);
+        ax_conn_wait(c, kind);
     }
     if (AX_UNLIKELY(w->accept_paused) && kind == AX_TO_KEEP_ALIVE)
         ax_worker_accept_resume(w); /* an idle connection can make room */
@@ -475,7 +267,9 @@ static void choose_timeout(struct ax_conn *c, bool progress)
 
 static void after_output(struct ax_conn *c, bool progress)
 {
-    if (AX_UNLIKELY(c->worker->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE && !c->first) {
+    if (AX_UNLIKELY(c->worker->retiring)) {
+        ax_conn_pass_on(c);
+    } else if (AX_UNLIKELY(c->worker->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE && !c->first) {
         c->state = AX_CONN_FINISHING; /* its last answer was given before the drain began */
         c->close_why = AX_CLOSE_STOP;
     }
@@ -485,12 +279,12 @@ static void after_output(struct ax_conn *c, bool progress)
     }
     if (AX_UNLIKELY(c->parked))
         ax_worker_unpark(c);
-    if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED) && may_read_on(c))
+    if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED) && ax_conn_may_read_on(c))
         ax_conn_resume(c);
     if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_LINGER)
         return;
     choose_timeout(c, progress);
-    want(c);
+    ax_conn_want(c);
 }
 
 /* Most turns leave one block: send() spares the kernel the copy of a message header (2 % of a request). */
@@ -552,7 +346,7 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now)
     case AX_TO_SEND:
         c->stuck = ax_conn_kernel_sends(c) ? 0 : c->stuck + 1;
         if (c->stuck < AX_SEND_LOOKS)
-            set_timeout(c, AX_TO_SEND);
+            ax_conn_wait(c, AX_TO_SEND);
         else
             ax_conn_close(c, AX_CLOSE_SEND_TIMEOUT);
         break;
@@ -586,9 +380,8 @@ struct ax_conn *ax_conn_open(struct ax_worker *w, int fd)
     w->nconns++;
     __atomic_store_n(&w->load_conns, w->nconns, __ATOMIC_RELAXED);
     ax_count_set(&w->count->connections, w->nconns);
-    ax_count_add(&w->count->accepted, 1);
-    set_timeout(c, AX_TO_KEEP_ALIVE);
-    want(c);
+    ax_conn_wait(c, AX_TO_KEEP_ALIVE);
+    ax_conn_want(c);
     return c;
 fail_conn:
     c->magic = 0;

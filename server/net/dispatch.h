@@ -8,16 +8,22 @@
 
 enum ax_gone { AX_GONE_TIMEOUT, AX_GONE_CLIENT };
 
+enum { AX_DISPATCH_DYING = -1, AX_DISPATCH_TAKEN = -2 };
+
+/* Both are called while the core owns the worker.  Around what may never come back (JavaScript) they call
+ * ax_worker_leave and ax_worker_enter; when the latter fails the worker was taken over: they return
+ * AX_DISPATCH_TAKEN or false and touch nothing. */
 struct ax_dispatch {
     void *ctx;
     /* Hands over requests that are whole.  Each one entered is answered now or later with net/reply.h.
      * Returns how many were entered, from the front (at least 1; the rest is handed over first in the next
-     * turn), or -1: whoever answers is dying, no request was entered beyond those whose state says so; the
-     * worker stops reading.  It should end behind a request that is ax_request_backed_up after its answer. */
+     * turn), or AX_DISPATCH_DYING: no request was entered beyond those whose state says so; the worker stops
+     * reading.  It should end behind a request that is ax_request_backed_up after its answer. */
     int (*run)(void *ctx, struct ax_request *const *reqs, unsigned n);
     /* A watched request is over before its answer: the client has gone (an answer is still waited for, to
-     * nowhere) or the server answered 504 (the handle is dead after this call).  NULL is fine. */
-    void (*gone)(void *ctx, struct ax_request *r, enum ax_gone why);
+     * nowhere) or the server answers 504 (the handle is dead after this call).  Never from within a call of
+     * the dispatcher.  NULL is fine. */
+    bool (*gone)(void *ctx, struct ax_request *r, enum ax_gone why);
 };
 
 #endif

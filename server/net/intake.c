@@ -306,6 +306,8 @@ static bool admit(struct ax_request *r)
     }
     if (AX_UNLIKELY(r->site_route->kind != AX_SITE_JS))
         return true; /* answered at once, never waits */
+    if (AX_UNLIKELY(__atomic_load_n(&r->worker->blocks[r->route], __ATOMIC_RELAXED) > r->worker->now.us))
+        return too_many(r, "the route keeps ending workers", "server.quarantine");
     if (AX_UNLIKELY(r->head.content_length > BODY_INLINE) && !ax_body_fits(r))
         return too_many(r, "no memory for the body", "limits.body_memory");
     if (AX_UNLIKELY(r->site_route->gate && !ax_admission_enter(r)))

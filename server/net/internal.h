@@ -16,6 +16,7 @@
 #include "net/body_store.h"
 #include "net/listener.h"
 #include "net/out.h"
+#include "net/parcel.h"
 #include "net/reply.h"
 #include "net/request.h"
 #include "net/worker.h"
@@ -95,7 +96,7 @@ struct ax_slot {          /* an index of the slot table */
 };
 
 struct ax_worker {
-    uint32_t magic;
+    uint32_t magic, owner; /* struct ax_worker_front */
     unsigned id;
     uv_loop_t *loop;
     struct ax_site *site;
@@ -104,14 +105,18 @@ struct ax_worker {
     const struct ax_proxies *proxies;   /* BORROWED from site; NULL = nobody is trusted */
     struct ax_route_cache *route_cache; /* OWNED; NULL = off */
     struct ax_dispatch dispatch;
+    const int32_t *entering; /* see ax_worker_options; NULL = none */
     struct ax_wstat *stat;
     struct ax_counters *count;
+    const int64_t *blocks; /* relaxed atomics by route: see ax_wstat_blocks */
     struct ax_log *log, *access;
     ax_mono next_report; /* no line about a handler's timeout before it */
     struct ax_engine *engine;
     enum ax_worker_phase phase;
     bool dying;          /* dispatch.run said so: nothing is read or handed over any more */
     bool running;        /* inside dispatch.run */
+    bool retiring;       /* draining, and its connections go on elsewhere */
+    bool drain_due;      /* `drained` is to be called */
     bool fresh;          /* `now` was read in this turn */
     bool slice_used;     /* by full batches, before the turn's end */
     ax_mono now;         /* of this turn */
@@ -148,8 +153,11 @@ struct ax_worker {
     bool left;                /* the last turn ended with some of them left */
     uint32_t *largest_answer; /* [routes + 1]: bytes, as far as this worker has seen; 0 = none yet */
     struct ax_handle *handed; /* [set->batch]: what the running call was given */
+    unsigned nhanded;
+    struct ax_list gone; /* requests whose dispatch.gone is due */
 
     struct ax_list conns;
+    struct ax_list shells; /* connections that the watchdog gave away: only their handles are left */
     unsigned nconns;
     struct ax_conn *dirty, **dirty_end; /* have output, in order; the end is where the next one is linked */
 
@@ -168,9 +176,10 @@ struct ax_worker {
     bool accept_paused;
     unsigned open_handles;
 
-    pthread_mutex_t inbox_lock; /* guards the next three */
-    int *inbox;
+    pthread_mutex_t inbox_lock; /* guards the next four */
+    int *inbox;                 /* new connections */
     unsigned ninbox, inbox_cap;
+    struct ax_list parcels; /* those that others had before */
     bool inbox_closed;
     uint32_t load_conns, load_inflight, load_waiting; /* relaxed atomics, for the balancer */
     int64_t load_idle; /* relaxed atomic: when its longest-idle connection ends; INT64_MAX = none */
@@ -190,6 +199,12 @@ struct ax_worker {
     char read_buffer[AX_READ_BUFFER];
 };
 
+/* The loop turns: what the watchdog looks at. */
+static inline void ax_worker_turned(struct ax_worker *w)
+{
+    ax_count_add(&w->count->turns, 1);
+}
+
 /* ---- slots.c */
 int ax_slots_init(struct ax_worker *w, struct ax_err *reterr);
 void ax_slots_fini(struct ax_worker *w);
@@ -198,18 +213,31 @@ void ax_slot_put(struct ax_request *r);              /* the handle is stale from
 void ax_slot_retire(struct ax_request *r);           /* the handle is stale; the slot itself still in use */
 
 /* ---- conn.c */
+void ax_conn_want(struct ax_conn *c);                            /* what libuv waits for follows its state */
+void ax_conn_wait(struct ax_conn *c, enum ax_conn_timeout kind); /* starts its timeout anew */
+bool ax_conn_may_read_on(
+    const struct ax_conn *c); /* another request, within limits.pipeline and limits.output */
+enum ax_conn_timeout ax_conn_head_timeout(const struct ax_conn *c);
 struct ax_conn *ax_conn_open(struct ax_worker *w, int fd); /* owns fd, closed on failure */
 void ax_conn_close(struct ax_conn *c, enum ax_close why);
+int ax_conn_detach(struct ax_conn *c,
+                   enum ax_close why); /* closed but for its descriptor: OWNED by the caller */
 void ax_conn_flush(struct ax_conn *c);
 void ax_conn_dirty(struct ax_conn *c);
 void ax_conn_timeout(struct ax_conn *c, ax_mono now);
-void ax_conn_resume(struct ax_conn *c); /* input that waited may go on */
 /* The kernel holds input of it: a request that was sent is in progress, though not a byte of it was read. */
 bool ax_conn_has_input(const struct ax_conn *c);
 /* Has the client taken anything since the last look?  The socket says "writable" only when a third of its
  * buffer, of up to megabytes, is free: a slow reader may need longer for that than timeouts.send. */
 bool ax_conn_kernel_sends(struct ax_conn *c);
-void ax_conn_free(struct ax_conn *c);
+void ax_conn_close_shell(struct ax_conn *c);
+
+/* ---- input.c */
+void ax_conn_read(struct ax_conn *c); /* from its socket */
+void ax_conn_feed(struct ax_conn *c, const char *p, size_t n);
+void ax_conn_resume(struct ax_conn *c);      /* input that waited may go on */
+void ax_conn_half_closed(struct ax_conn *c); /* FIN while input waits */
+void ax_conn_eof(struct ax_conn *c);         /* FIN, and all before it was read */
 
 /* ---- remote.c */
 void ax_request_orphan(struct ax_request *r); /* its connection is no longer its own; the address is kept */
@@ -251,8 +279,11 @@ void ax_worker_trim_pools(
 void ax_worker_unpark(struct ax_conn *c);   /* output has left: its parked requests may go on */
 void ax_worker_queue(struct ax_request *r); /* for the next batch */
 bool ax_worker_grow_ready(struct ax_worker *w);
-void ax_worker_run_full(struct ax_worker *w); /* runs a batch now, if there is a full one */
-void ax_worker_flush(struct ax_worker *w);    /* every connection with output: one write each */
+bool ax_worker_run_full(
+    struct ax_worker *w); /* runs a batch now, if there is a full one; false: taken over */
+void ax_request_tell_gone(struct ax_request *r); /* its client has gone: who answers will be told */
+void ax_worker_stay_awake(struct ax_worker *w);  /* something is due before the loop may sleep */
+void ax_worker_flush(struct ax_worker *w);       /* every connection with output: one write each */
 void ax_worker_on_prepare(uv_prepare_t *h);
 void ax_worker_on_check(uv_check_t *h);
 void ax_request_admit(struct ax_request *r); /* in progress from now on, while its body comes too */
@@ -262,9 +293,13 @@ void ax_request_unreserve(struct ax_request *r); /* its answer is there, or it w
 void ax_request_over(struct ax_request *r);      /* it ends without an answer: counted, its slot given back */
 
 /* ---- worker.c */
-void ax_worker_conn_gone(struct ax_worker *w);
+void ax_worker_check_drained(struct ax_worker *w); /* a connection has gone */
+void ax_worker_check_closed(struct ax_worker *w);  /* a handle has gone; not owned: it may call who closes */
 
 /* ---- accept.c */
+void ax_worker_take_inbox(struct ax_worker *w);
+/* Any thread: takes the parcel (OWNED by the worker then); false when it is closing. */
+bool ax_worker_give_parcel(struct ax_worker *w, struct ax_parcel *p);
 void ax_worker_on_wake(uv_async_t *h);
 void ax_worker_accept_resume(struct ax_worker *w);
 /* Output leaves in one write a turn already: Nagle's algorithm would only hold the answers of the next turn
@@ -273,7 +308,16 @@ void ax_listen_no_delay(int fd);
 /* Any thread: asks for the place of the connection that is idle longest. */
 bool ax_worker_make_room(struct ax_worker *w);
 
+/* ---- pack.c: connections become parcels, and parcels connections */
+void ax_conn_unpack(struct ax_worker *w, struct ax_parcel *p); /* OWNED from now on */
+/* Of a worker that retires: gives the connection away when nothing is in progress on it. */
+void ax_conn_pass_on(struct ax_conn *c);
+
 /* ---- listener.c */
+/* Any thread: a connection for another worker than `not_to` (NULL = any), for the heir, or, when there is
+ * nobody, for the next worker that comes.  OWNED from now on. */
+void ax_engine_give(struct ax_engine *e, struct ax_parcel *p, const struct ax_worker *not_to);
+void ax_engine_await(struct ax_engine *e); /* until the watchdog is done with whatever it does */
 unsigned ax_engine_inflight_share(const struct ax_engine *e);
 
 #endif

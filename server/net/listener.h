@@ -9,6 +9,23 @@
 #include "base/err.h"
 #include "net/worker.h"
 
+/* What the engine's thread has to tell; called on that thread, must not block. */
+enum ax_engine_event_kind {
+    AX_EV_TAKEN,       /* a worker was taken over: its environment is to be ended, and another one started */
+    AX_EV_STUCK,       /* one stands still within native code of ours: it cannot be taken over */
+    AX_EV_HANDED_OVER, /* the last parcel has left the engine */
+};
+enum ax_take_why { AX_TAKE_STALL, AX_TAKE_ABORT };
+struct ax_engine_event {
+    enum ax_engine_event_kind kind;
+    unsigned worker;
+    enum ax_take_why why;
+    uint32_t route; /* of the request that does not come back; 0 = nobody can say */
+    char id[AX_ID_LEN + 1];
+    unsigned answered_504, answered_502, rerun; /* requests; rerun: handed to nobody yet */
+    unsigned moved;                             /* connections */
+};
+
 enum ax_balance_by { AX_BY_LEAST_CONNECTIONS, AX_BY_ROUND_ROBIN, AX_BY_LEAST_INFLIGHT };
 
 struct ax_engine_options {
@@ -18,6 +35,10 @@ struct ax_engine_options {
     unsigned nfds;
     int64_t limit_connections, limit_inflight, limit_body_memory; /* of the whole engine; -1 = off */
     unsigned min_ready;
+    int64_t stall_us; /* how long one call into JavaScript may run; 0 or -1 = as long as it likes */
+    int mailbox_fd;   /* the engine's end (mailbox.h), OWNED after success; 0 or -1 = none */
+    void (*event)(void *ctx, const struct ax_engine_event *ev); /* NULL = nobody is told */
+    void *event_ctx;
 };
 int ax_engine_new(const struct ax_engine_options *o, struct ax_engine **ret, struct ax_err *reterr);
 /* With one worker that worker listens itself and no connection is handed over; else the accept thread starts
@@ -38,6 +59,11 @@ bool ax_engine_has_memory(const struct ax_engine *e, int64_t bytes);
 void ax_engine_put_memory(struct ax_engine *e, int64_t bytes);
 bool ax_engine_take_connection(struct ax_engine *e);
 void ax_engine_put_connection(struct ax_engine *e);
+/* A worker's thread, from a SIGABRT handler; async-signal-safe.  True: the watchdog takes it over at once,
+ * and the thread must never return from the handler.  False: it cannot be. */
+bool ax_engine_abort(struct ax_engine *e, struct ax_worker *w);
+/* Nothing waits to leave the engine any more (else AX_EV_HANDED_OVER comes). */
+bool ax_engine_handed_over(struct ax_engine *e);
 /* Health (docs/operations.md): ready when at least min_ready workers are registered and it is not stopping.
  */
 bool ax_engine_ready(const struct ax_engine *e);

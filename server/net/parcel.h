@@ -16,7 +16,7 @@
 /* Where in a request's body the input goes on: what a chunked reader knows cannot be told in bytes. */
 enum ax_parcel_body {
     AX_PARCEL_NO_BODY,
-    AX_PARCEL_CONTENT, /* `in` is a head and the content so far; `reader` reads on for it */
+    AX_PARCEL_CONTENT, /* `in` ends in a head and the content so far; `reader` reads on for it */
     AX_PARCEL_DROPPED, /* the request has its answer; `reader` finds the end of the rest, in `in` and beyond
                         */
 };
@@ -29,6 +29,7 @@ struct ax_parcel {
     bool finish;           /* nothing more is read: it ends when `out` has left */
     unsigned char body;    /* enum ax_parcel_body */
     struct ax_body_reader reader;
+    size_t head_at, head_bytes; /* CONTENT: of that head, in `in` */
 };
 
 struct ax_parcel *ax_parcel_new(int fd);  /* NULL = out of memory: fd stays the caller's */

@@ -18,7 +18,8 @@ static bool must_close(const struct ax_request *r)
 
     if (AX_UNLIKELY(!r->head.keep_alive))
         return true;
-    if (AX_LIKELY(r->worker->phase == AX_WORKER_RUNNING && c->state != AX_CONN_FINISHING && !c->eof))
+    if (AX_LIKELY((r->worker->phase == AX_WORKER_RUNNING || r->worker->retiring) &&
+                  c->state != AX_CONN_FINISHING && !c->eof))
         return false;
     return r->next == NULL; /* what was read ahead is still answered */
 }
@@ -215,6 +216,8 @@ static void given(struct ax_request *r, unsigned status)
     if (w->running)
         w->entered_at = r->reply_at;
     r->status = (uint16_t)status;
+    if (r->state == AX_REQ_ENTERED)
+        ax_flight_end(w->stat, r->index);
     r->state = AX_REQ_ANSWERED;
     ax_deadline_stop(&r->timeout);
 }

@@ -51,6 +51,7 @@ struct ax_request {
     bool watched;            /* dispatch->gone is wanted */
     bool continue_due;       /* 100 Continue is to be sent when its turn comes */
     bool parked;             /* QUEUED, but not in the worker's list: see ax_request_backed_up */
+    bool gone_due;           /* in the worker's list of those whose client has gone: dispatch->gone is due */
     bool in_progress;        /* counted among the worker's requests in progress */
     bool inflight_taken;     /* counted against limits.inflight of the engine */
     bool close;              /* the connection ends after this response */
@@ -77,6 +78,7 @@ struct ax_request {
     char id_end;              /* the id's NUL */
     /* ---- ... to here */
 
+    struct ax_list gone;        /* while gone_due */
     struct ax_deadline timeout; /* in the worker's queue of this handler timeout */
     struct ax_head head;
     struct ax_arena arena;

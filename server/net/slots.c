@@ -50,7 +50,7 @@ _Static_assert(AX_REQ_READING == 0 && AX_ROUTE_NONE == 0, "a request begins with
 /* Not the whole slot: that would touch two kilobytes for every request. */
 static void reset(struct ax_request *r)
 {
-    const size_t from = offsetof(struct ax_request, next), to = offsetof(struct ax_request, timeout);
+    const size_t from = offsetof(struct ax_request, next), to = offsetof(struct ax_request, gone);
 
     r->conn = NULL;
     memset((char *)r + from, 0, to - from);
@@ -87,6 +87,8 @@ void ax_slot_put(struct ax_request *r)
 
     AX_DEBUG_ASSERT(s->r == r);
     ax_deadline_stop(&r->timeout);
+    if (AX_UNLIKELY(r->gone_due))
+        ax_list_remove(&r->gone);
     if (AX_UNLIKELY(r->held.head != NULL))
         ax_out_clear(&r->held, &w->block_pool);
     ax_arena_reset(&r->arena);

@@ -77,7 +77,8 @@ static void report_timeout(struct ax_request *r)
                  "a handler did not answer within its timeout: 504 (at most one such line a second)");
 }
 
-static void handler_timeout(struct ax_request *r)
+/* False: the worker was taken over meanwhile. */
+static bool handler_timeout(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
     const struct ax_handle h = {r->index, r->gen};
@@ -89,19 +90,19 @@ static void handler_timeout(struct ax_request *r)
     }
     ax_count_add(&w->count->timeouts, 1);
     report_timeout(r);
-    if (r->watched && w->dispatch.gone)
-        w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_TIMEOUT);
+    if (r->watched && w->dispatch.gone && !w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_TIMEOUT))
+        return false;
     if (ax_request_get(w, h.index, h.gen) != r || r->state != AX_REQ_ENTERED)
-        return; /* the one who watched has answered */
+        return true; /* the one who watched has answered */
     ax_slot_retire(r);
-    if (r->conn) {
+    if (r->conn)
         ax_reply_error(r, 504, "the handler did not answer in time", "timeouts.handler");
-        return;
-    }
-    ax_request_over(r);
+    else
+        ax_request_over(r);
+    return true;
 }
 
-static void expire(struct ax_worker *w)
+static bool expire(struct ax_worker *w)
 {
     struct ax_deadline *d;
 
@@ -110,22 +111,28 @@ static void expire(struct ax_worker *w)
             ax_conn_timeout(AX_CONTAINER_OF(d, struct ax_conn, timeout), w->now);
     for (unsigned i = 0; i < w->nhandler_timeouts; i++)
         while ((d = ax_deadline_first(&w->handler_timeouts[i])) && d->at.us <= w->now.us)
-            handler_timeout(AX_CONTAINER_OF(d, struct ax_request, timeout));
+            if (!handler_timeout(AX_CONTAINER_OF(d, struct ax_request, timeout)))
+                return false;
+    return true;
 }
 
 static void on_timer(uv_timer_t *h)
 {
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
+    if (!ax_worker_enter(w))
+        return;
     ax_worker_now(w);
     w->timer_at = INT64_MAX;
-    expire(w);
+    if (!expire(w))
+        return;
     ax_worker_trim_pools(w);
     ax_worker_accept_resume(w); /* descriptors may have come free elsewhere */
     for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)
         ax_worker_arm(w, &w->conn_timeouts[i]);
     for (unsigned i = 0; i < w->nhandler_timeouts; i++)
         ax_worker_arm(w, &w->handler_timeouts[i]);
+    ax_worker_leave(w);
 }
 
 int ax_worker_init_timeouts(struct ax_worker *w, struct ax_err *reterr)

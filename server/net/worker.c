@@ -154,7 +154,9 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->head_limits = (struct ax_head_limits){(size_t)w->set->limit_header, (size_t)w->set->limit_uri,
                                              (unsigned)w->set->limit_header_count};
     w->dispatch = o->dispatch;
+    w->entering = o->entering;
     w->stat = o->stat;
+    w->blocks = ax_wstat_blocks(o->stat);
     w->count = ax_wstat_counters(o->stat);
     w->log = o->log;
     w->access = o->access && o->access->fd >= 0 ? o->access : NULL;
@@ -165,6 +167,9 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
                                                      : (unsigned)w->set->limit_inflight;
     w->line = AX_BUF_INIT(131072);
     ax_list_init(&w->conns);
+    ax_list_init(&w->gone);
+    ax_list_init(&w->parcels);
+    ax_list_init(&w->shells);
     w->dirty_end = &w->dirty;
     make_first_gen(w);
     make_first_id(w);
@@ -203,16 +208,16 @@ fail:
 
 /* ---- ending */
 
-static void check_drained(struct ax_worker *w)
+/* Who waits for it is told from the loop: this may be the middle of anything. */
+void ax_worker_check_drained(struct ax_worker *w)
 {
     if (w->phase != AX_WORKER_DRAINING || w->nconns || !w->drained)
         return;
-    void (*done)(void *) = w->drained;
-    w->drained = NULL;
-    done(w->drained_ctx);
+    w->drain_due = true;
+    ax_worker_stay_awake(w);
 }
 
-static void check_closed(struct ax_worker *w)
+void ax_worker_check_closed(struct ax_worker *w)
 {
     if (w->phase != AX_WORKER_CLOSED || w->open_handles || w->conn_pool.live)
         return;
@@ -220,18 +225,12 @@ static void check_closed(struct ax_worker *w)
         w->closed(w->closed_ctx);
 }
 
-void ax_worker_conn_gone(struct ax_worker *w)
-{
-    check_drained(w);
-    check_closed(w);
-}
-
 static void on_handle_closed(uv_handle_t *h)
 {
     struct ax_worker *w = AX_CAST(struct ax_worker, h->data, AX_WORKER_MAGIC);
 
     w->open_handles--;
-    check_closed(w);
+    ax_worker_check_closed(w);
 }
 
 static void stop_listening(struct ax_worker *w)
@@ -250,16 +249,21 @@ void ax_worker_lame_duck(struct ax_worker *w)
         w->phase = AX_WORKER_LAME_DUCK;
 }
 
-void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
+/* The end of both: what was handed over before is still served. */
+static void begin_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
 {
-    if (w->phase >= AX_WORKER_DRAINING)
-        return;
     w->phase = AX_WORKER_DRAINING;
     w->drained = done;
     w->drained_ctx = ctx;
     stop_listening(w);
-    ax_worker_on_wake(
-        &w->wake); /* what was handed over is served; nothing more comes once the engine unregisters it */
+    ax_worker_take_inbox(w);
+}
+
+void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
+{
+    if (w->phase >= AX_WORKER_DRAINING)
+        return;
+    begin_drain(w, done, ctx);
     AX_LIST_EACH(it, &w->conns)
     {
         struct ax_conn *c = AX_LIST_ENTRY(it, struct ax_conn, all);
@@ -268,7 +272,18 @@ void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
         else if (c->state == AX_CONN_HEAD)
             ax_conn_dirty(c); /* its timeout is another one now */
     }
-    check_drained(w);
+    ax_worker_check_drained(w);
+}
+
+void ax_worker_retire(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
+{
+    if (w->phase >= AX_WORKER_DRAINING)
+        return;
+    w->retiring = true;
+    begin_drain(w, done, ctx);
+    AX_LIST_EACH(it, &w->conns)
+    ax_conn_pass_on(AX_LIST_ENTRY(it, struct ax_conn, all));
+    ax_worker_check_drained(w);
 }
 
 static void close_inbox(struct ax_worker *w)
@@ -281,15 +296,35 @@ static void close_inbox(struct ax_worker *w)
         if (w->engine)
             ax_engine_put_connection(w->engine);
     }
+    AX_LIST_EACH(it, &w->parcels)
+    {
+        ax_parcel_free(AX_LIST_ENTRY(it, struct ax_parcel, node));
+        if (w->engine)
+            ax_engine_put_connection(w->engine);
+    }
     ax_free(w->inbox);
     w->inbox = NULL;
     w->ninbox = w->inbox_cap = 0;
 }
 
+/* Nothing is left of a worker that was taken over but the handles of its connections. */
+static void close_shells(struct ax_worker *w)
+{
+    AX_LIST_EACH(it, &w->shells)
+    ax_conn_close_shell(AX_LIST_ENTRY(it, struct ax_conn, all));
+}
+
+void ax_worker_await_done(struct ax_worker *w)
+{
+    if (w->engine && ax_worker_taken(w))
+        ax_engine_await(w->engine);
+}
+
 void ax_worker_close(struct ax_worker *w, void (*closed)(void *ctx), void *ctx)
 {
     AX_ASSERT(w->phase != AX_WORKER_CLOSED);
-    ax_worker_flush(w);
+    if (!ax_worker_taken(w))
+        ax_worker_flush(w);
     stop_listening(w);
     w->phase = AX_WORKER_CLOSED;
     w->drained = NULL;
@@ -299,6 +334,7 @@ void ax_worker_close(struct ax_worker *w, void (*closed)(void *ctx), void *ctx)
     AX_LIST_EACH(it, &w->conns)
     ax_conn_close(AX_LIST_ENTRY(it, struct ax_conn, all), AX_CLOSE_STOP);
     ax_admission_detach(w); /* nobody wakes it any more */
+    close_shells(w);
     uv_close((uv_handle_t *)&w->wake, on_handle_closed);
     uv_close((uv_handle_t *)&w->timer, on_handle_closed);
     uv_close((uv_handle_t *)&w->prepare, on_handle_closed);

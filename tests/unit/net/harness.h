@@ -163,7 +163,7 @@ static inline int stub_run(void *ctx, struct ax_request *const *reqs, unsigned n
     return (int)m;
 }
 
-static inline void stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
+static inline bool stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
 {
     struct server *s = ctx;
 
@@ -174,6 +174,7 @@ static inline void stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
     else
         s->gone_timeout++;
     pthread_mutex_unlock(&s->lock);
+    return true;
 }
 
 static inline void on_closed_all(void *ctx)

@@ -1,0 +1,300 @@
+#include "net/take.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "net/internal.h"
+
+struct taking {
+    struct ax_worker *w;
+    int dead;
+    struct ax_request *spins; /* whose handler does not come back; NULL = nobody can say */
+    struct ax_list *parcels;
+    struct ax_engine_event *ev;
+};
+
+/* ---- the batch that was running */
+
+static int32_t entering(const struct ax_worker *w)
+{
+    return w->entering ? __atomic_load_n(w->entering, __ATOMIC_RELAXED) : 0;
+}
+
+static void remember_spinning(struct taking *t, struct ax_request *r)
+{
+    t->spins = r;
+    t->ev->route = r->route;
+    snprintf(t->ev->id, sizeof t->ev->id, "%s", ax_request_id(r));
+}
+
+/* All of a batch are marked as entered when it is handed over; those behind the one that runs were not. */
+static void sort_batch(struct taking *t)
+{
+    struct ax_worker *w = t->w;
+    unsigned n = __atomic_load_n(&w->nhanded, __ATOMIC_RELAXED);
+    unsigned at = (unsigned)entering(w);
+
+    for (unsigned i = 0; i < n; i++) {
+        struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
+        if (i == at && r)
+            remember_spinning(t, r);
+        if (i > at && r && r->state == AX_REQ_ENTERED) {
+            r->state = AX_REQ_QUEUED;
+            ax_flight_end(w->stat, r->index);
+        }
+    }
+}
+
+/* ---- one request */
+
+static bool over_its_limit(const struct ax_request *r)
+{
+    int64_t limit = r->site_route->timeout_us;
+    int64_t since = r->enter_at.us ? r->enter_at.us : r->worker->entered_at.us;
+
+    return limit >= 0 && r->worker->now.us - since >= limit;
+}
+
+/* Where it is known who spins, the others only had bad luck; where it is not, those over their time are
+ * likelier to be the ones. */
+static void answer_lost(struct taking *t, struct ax_request *r)
+{
+    bool too_slow = t->spins ? r == t->spins : over_its_limit(r);
+
+    ax_count_add(&t->w->count->timeouts, too_slow);
+    if (too_slow) {
+        t->ev->answered_504++;
+        ax_reply_error(r, 504, "the handler did not come back", "timeouts.stall");
+    } else {
+        t->ev->answered_502++;
+        ax_reply_error(r, 502, "another handler stopped the worker of this one", NULL);
+    }
+}
+
+/* As it was received; a chunked body comes in one chunk. */
+static void add_raw(struct ax_buf *in, const struct ax_request *r)
+{
+    if (r->head.bytes == 0)
+        ax_buf_add(in, "\0\r\n\r\n", 5); /* its head was refused as it came, and will be again */
+    ax_buf_add(in, r->head.base, r->head.bytes);
+    if (r->head.chunked && r->body.n)
+        ax_buf_addf(in, "%zx\r\n", r->body.n);
+    ax_buf_add(in, r->body.p, r->body.n);
+    if (r->head.chunked)
+        ax_buf_adds(in, r->body.n ? "\r\n0\r\n\r\n" : "0\r\n\r\n");
+}
+
+/* Its body has not come whole. */
+static void add_reading(struct ax_parcel *p, const struct ax_conn *c, const struct ax_request *r)
+{
+    if (r->head.chunked) {
+        p->body = AX_PARCEL_CONTENT;
+        p->reader = c->body;
+        p->head_at = p->in.n;
+        p->head_bytes = r->head.bytes;
+    }
+    ax_buf_add(&p->in, r->head.base, r->head.bytes);
+    ax_buf_add(&p->in, r->body.p, r->body.n);
+}
+
+/* ---- one connection */
+
+/* False: bytes among them belong to JavaScript, which may have given them away since. */
+static bool copy_out(struct ax_buf *to, const struct ax_out *out)
+{
+    for (const struct ax_chunk *k = out->head; k; k = k->next) {
+        if (k->lent && k->len > k->off)
+            return false;
+        ax_buf_add(to, k->data + k->off, k->len - k->off);
+    }
+    return !to->failed;
+}
+
+/* Each of them is answered; from the first on that is not, none was seen by a handler. */
+static void answer_entered(struct taking *t, struct ax_conn *c)
+{
+    for (struct ax_request *r = c->turn, *next; r; r = next) {
+        next = r->next;
+        if (r->state == AX_REQ_QUEUED || r->state == AX_REQ_READING)
+            return;
+        if (r->state == AX_REQ_ENTERED)
+            answer_lost(t, r);
+        if (r->close)
+            return; /* what came behind it went with it */
+    }
+}
+
+static void account_answered(struct ax_conn *c)
+{
+    while (c->first != c->turn) {
+        struct ax_request *r = c->first;
+        c->first = r->next;
+        c->nrequests--;
+        if (c->reading == r)
+            c->reading = NULL;
+        ax_account(r, c->worker->now);
+        ax_slot_put(r);
+    }
+}
+
+static void pack_unseen(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
+{
+    while (c->first) {
+        struct ax_request *r = c->first;
+        c->first = r->next;
+        if (c->reading == r && r->state == AX_REQ_READING)
+            add_reading(p, c, r);
+        else
+            add_raw(&p->in, r);
+        t->ev->rerun += r->state == AX_REQ_QUEUED;
+        r->parked = false;
+        ax_request_leave(r);
+        ax_slot_put(r);
+    }
+    c->last = c->turn = NULL;
+}
+
+static bool pack(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
+{
+    bool dropping = c->state == AX_CONN_BODY && (!c->reading || c->reading->state != AX_REQ_READING);
+
+    answer_entered(t, c);
+    bool ok = copy_out(&p->out, &c->out);
+    account_answered(c);
+    p->finish = c->state == AX_CONN_FINISHING && !c->first; /* else the last of its requests says so again */
+    if (dropping && !p->finish) {
+        p->body = AX_PARCEL_DROPPED;
+        p->reader = c->body;
+    }
+    pack_unseen(t, c, p);
+    ax_buf_add(&p->in, c->pending.p, c->pending.n);
+    p->eof = c->eof;
+    return ok && !p->in.failed;
+}
+
+/* The loop must neither see the connection again nor fail over its number: a dead descriptor takes its place,
+ * known to the loop's epoll as the old one was (libuv aborts when epoll_ctl fails). */
+static int swap_fd(const struct ax_conn *c, int dead)
+{
+    int epoll = uv_backend_fd(c->worker->loop);
+    struct epoll_event none = {.data.fd = c->fd};
+    int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
+
+    epoll_ctl(epoll, EPOLL_CTL_DEL, c->fd, &none); /* ENOENT: it waited for nothing */
+    dup3(dead, c->fd, O_CLOEXEC);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &none);
+    return fd;
+}
+
+static void make_shell(struct ax_conn *c)
+{
+    struct ax_worker *w = c->worker;
+
+    ax_deadline_stop(&c->timeout);
+    ax_list_remove(&c->all);
+    ax_list_push(&w->shells, &c->all);
+    ax_buf_fini(&c->pending);
+    c->state = AX_CONN_CLOSED;
+    c->dirty = false;
+    c->first = c->last = c->turn = c->reading = NULL;
+}
+
+static void lose(struct taking *t)
+{
+    ax_engine_put_connection(t->w->engine);
+}
+
+static void drop_unseen(struct ax_conn *c)
+{
+    for (struct ax_request *r = c->first, *next; r; r = next) {
+        next = r->next;
+        ax_request_orphan(r);
+        r->parked = false;
+        ax_request_over(r);
+    }
+}
+
+static void take_conn(struct taking *t, struct ax_conn *c)
+{
+    bool lingers = c->state == AX_CONN_LINGER;
+    int fd = swap_fd(c, t->dead);
+    struct ax_parcel *p = fd >= 0 && !lingers ? ax_parcel_new(fd) : NULL;
+
+    if (p && pack(t, c, p)) {
+        ax_list_push(t->parcels, &p->node);
+        t->ev->moved++;
+    } else {
+        if (!p && fd >= 0)
+            close(fd);
+        ax_parcel_free(p);
+        drop_unseen(c);
+        lose(t);
+    }
+    make_shell(c);
+}
+
+/* ---- all of it */
+
+static void take_inbox(struct taking *t)
+{
+    struct ax_worker *w = t->w;
+
+    pthread_mutex_lock(&w->inbox_lock);
+    w->inbox_closed = true;
+    for (unsigned i = 0; i < w->ninbox; i++) {
+        struct ax_parcel *p = ax_parcel_new(w->inbox[i]);
+        if (p) {
+            ax_list_push(t->parcels, &p->node);
+        } else {
+            close(w->inbox[i]);
+            lose(t);
+        }
+    }
+    w->ninbox = 0;
+    AX_LIST_EACH(it, &w->parcels)
+    {
+        ax_list_remove(it);
+        ax_list_push(t->parcels, it);
+    }
+    pthread_mutex_unlock(&w->inbox_lock);
+}
+
+/* Those whose client has gone: counted as what they are, while the counters are still this worker's. */
+static void end_orphans(struct ax_worker *w)
+{
+    for (uint32_t i = 0; i < w->nslots; i++)
+        if (w->slots[i].r)
+            ax_request_over(w->slots[i].r);
+}
+
+static void empty_gauges(struct ax_worker *w)
+{
+    w->nconns = 0;
+    __atomic_store_n(&w->load_conns, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&w->load_waiting, 0, __ATOMIC_RELAXED);
+    ax_count_set(&w->count->connections, 0);
+    if (w->access)
+        ax_account_flush(w);
+}
+
+void ax_take(struct ax_worker *w, int dead, struct ax_list *ret_parcels, struct ax_engine_event *ret)
+{
+    struct taking t = {.w = w, .dead = dead, .parcels = ret_parcels, .ev = ret};
+
+    w->now = ax_mono_now();
+    w->running = false;
+    sort_batch(&t);
+    AX_LIST_EACH(it, &w->conns)
+    take_conn(&t, AX_LIST_ENTRY(it, struct ax_conn, all));
+    w->nready = 0;
+    w->dirty = NULL;
+    w->dirty_end = &w->dirty;
+    take_inbox(&t);
+    end_orphans(w);
+    ax_admission_detach(w);
+    empty_gauges(w);
+}
