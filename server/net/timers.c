@@ -86,7 +86,7 @@ static bool handler_timeout(struct ax_request *r)
     ax_deadline_stop(&r->timeout);
     if (r->place >= AX_PLACE_WAITING) {
         ax_admission_give_up(r, "waited too long behind other requests of this route");
-        return;
+        return true;
     }
     ax_count_add(&w->count->timeouts, 1);
     report_timeout(r);
