@@ -18,6 +18,7 @@ function mount() {
   const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK}`, 'actix-chaos', dir], {
     encoding: 'utf8',
   });
+  if (status === 0) process.on('exit', () => unmount(dir));
   if (status === 0) return dir;
   rmdirSync(dir);
   throw new Skip(`cannot mount a file system: ${(error?.message ?? stderr).trim()}`);
@@ -87,10 +88,5 @@ async function run(it, keep, disk) {
 }
 
 await script('disk-full', async (it, keep) => {
-  const disk = mount();
-  try {
-    await run(it, (app) => keep(app), disk);
-  } finally {
-    unmount(disk);
-  }
+  await run(it, keep, mount());
 });

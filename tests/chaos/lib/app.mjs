@@ -14,10 +14,12 @@ const LOOK_MS = 10;
 
 const apps = new Set();
 
-/** Ends what is still running and removes what was made. */
+/** Ends what is still running and removes what was made, also when a script fails where nobody expects it. */
 export function cleanAll() {
   for (const app of apps) app.clean();
 }
+
+process.on('exit', cleanAll);
 
 /** Waits for what no event tells. */
 export async function until(what, limitMs = 10_000, name = String(what)) {
