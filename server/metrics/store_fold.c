@@ -8,6 +8,7 @@
 #include "metrics/store_private.h"
 
 enum { EXPIRE_EVERY_S = 10 };
+#define HOUR_US INT64_C(3600000000)
 enum { SPARE_PAGES = 64 }; /* free pages that are left in the file for the next rows */
 enum {
     TRIM_ROUNDS = 300
@@ -65,7 +66,7 @@ static bool find_work(const struct ax_store *st, int64_t now_s, struct work *w)
             any = true;
         }
     }
-    if (st->retention_us / 1000000 < now_s &&
+    if (st->retention_us / 1000000 < now_s && st->mono.us >= st->expire_at.us &&
         (now_s - st->expired_s >= EXPIRE_EVERY_S || now_s < st->expired_s)) {
         w->expire = now_s - st->retention_us / 1000000;
         any = true;
@@ -195,11 +196,24 @@ static int keep_size(struct ax_store *st, ax_wall now)
     return rc == SQLITE_OK ? shrink(st) : rc;
 }
 
+/* A wall clock that leaps forward by an hour or more may be set right again soon: what it makes too old is
+ * kept for an hour, since rows that are gone do not come back. */
+static void watch_clock(struct ax_store *st, ax_wall now)
+{
+    ax_mono mono = ax_mono_now();
+
+    if (st->wall.us && (now.us - st->wall.us) - (mono.us - st->mono.us) >= HOUR_US)
+        st->expire_at.us = mono.us + HOUR_US;
+    st->wall = now;
+    st->mono = mono;
+}
+
 int ax_store_fold(struct ax_store *st, ax_wall now, struct ax_err *reterr)
 {
     struct work w;
 
     AX_ASSERT(st->magic == AX_STORE_MAGIC);
+    watch_clock(st, now);
     int rc = ax_store_ready(st, reterr);
     if (rc < 0)
         return rc;

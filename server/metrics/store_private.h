@@ -93,6 +93,8 @@ struct ax_store {
     struct ax_store_sample held;                 /* counters of quiet seconds, for the next sample */
     int64_t sampled_s;                           /* when the last sample was taken; 0 = never */
     int64_t folded_s[AX_STORE_STEPS], expired_s; /* cut of the last folding per step; last expiry */
+    ax_wall wall;                                /* both clocks at the last folding; 0 = never */
+    ax_mono mono, expire_at;                     /* nothing is too old before expire_at */
 };
 
 /* store.c: opens, checks, sets aside and migrates as needed; 0 when st->db can be used. */

@@ -1,6 +1,8 @@
 /* Old rows become coarse without losing a count, and the file stays small. */
 #include "store_fixture.h"
 
+#include "metrics/store_private.h"
+
 static void fold(struct fix *f, int64_t seconds)
 {
     struct ax_err err = {0};
@@ -137,6 +139,32 @@ static void test_retention(void **state)
     assert_int_equal(fix_int(f, "SELECT count(*) FROM routes"), 2); /* names stay */
 }
 
+/* The clock leaps by hours and comes back: nothing was too old.  One that stays where it is, is believed. */
+static void test_clock_leaps(void **state)
+{
+    struct fix *f = *state;
+
+    fix_reopen(f, 3600 * 1000000LL, INT64_MAX);
+    fix_count(f, 0, 1, 200, 10);
+    fix_write_ok(f, FIX_NOW);
+    fold(f, FIX_NOW);
+    fix_count(f, 0, 1, 200, 5);
+    fix_write_ok(f, FIX_NOW + 10 * 3600);
+    fold(f, FIX_NOW + 10 * 3600);
+    fold(f, FIX_NOW + 10 * 3600 + 30);
+    assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), 15);
+    fix_count(f, 0, 1, 200, 3);
+    fix_write_ok(f, FIX_NOW - 5 * 3600); /* too far back */
+    fold(f, FIX_NOW - 5 * 3600);
+    assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), 18);
+    fold(f, FIX_NOW + 1); /* set right: a leap again */
+    fold(f, FIX_NOW + 60);
+    assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), 18);
+    f->store->expire_at.us = 0; /* an hour later */
+    fold(f, FIX_NOW + 90);
+    assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), 15);
+}
+
 /* Many different histograms and records until the file would pass its ceiling. */
 static void test_ceiling(void **state)
 {
@@ -224,9 +252,9 @@ static void test_spoiled_histogram(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIX_TEST(test_steps),     FIX_TEST(test_running),           FIX_TEST(test_nothing_to_do),
-        FIX_TEST(test_retention), FIX_TEST(test_ceiling),           FIX_TEST(test_shrinks),
-        FIX_TEST(test_locked),    FIX_TEST(test_spoiled_histogram),
+        FIX_TEST(test_steps),     FIX_TEST(test_running),     FIX_TEST(test_nothing_to_do),
+        FIX_TEST(test_retention), FIX_TEST(test_clock_leaps), FIX_TEST(test_ceiling),
+        FIX_TEST(test_shrinks),   FIX_TEST(test_locked),      FIX_TEST(test_spoiled_histogram),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
