@@ -17,7 +17,7 @@ enum { PAGE_MAGIC = 0x50414745, WHY_MAX = 120 };
 enum { PAGES_MAX = 8 };
 /* Who scrapes needs one connection.  More would only take descriptors from what serves the app. */
 enum { CONNECTIONS_MAX = 256, POOL = 8, BODY_MAX = 4096 };
-enum { LOOK_LEAST_MS = 10, LOOK_MOST_MS = 500, LOOKS = 4 }; /* so many in timeouts.stall */
+enum { LOOK_LEAST_MS = 10, LOOK_MOST_MS = 250, LOOKS = 16 }; /* so many in timeouts.stall */
 /* `stall: off` says nothing about loops; then an app without any engine for this long is not alive. */
 #define NO_ENGINE_US INT64_C(10000000)
 
@@ -75,8 +75,8 @@ static uint64_t look_ms(const struct ax_admin_facts *f)
     return ms < LOOK_LEAST_MS ? LOOK_LEAST_MS : ms > LOOK_MOST_MS ? LOOK_MOST_MS : ms;
 }
 
-/* A worker whose JavaScript sleeps is woken for its heartbeat by its engine's watchdog, so a loop that is
- * well moves more often than `stall`.  The start has a timeout of its own. */
+/* A worker whose loop sleeps is woken by its engine's watchdog for a heartbeat, some four times in `stall`
+ * (net/watchdog.c).  The start has a timeout of its own. */
 static void look(struct ax_admin *a, const struct ax_admin_facts *f)
 {
     bool moved = a->totals && ax_totals_moved(a->totals);
@@ -94,11 +94,10 @@ uint64_t ax_admin_look(struct ax_admin *a)
     return look_ms(&f);
 }
 
-/* One look beyond `stall`: the last heartbeat may have come right after one. */
 static bool is_live(struct ax_admin *a, const struct ax_admin_facts *f)
 {
     look(a, f);
-    return ax_mono_now().us - a->moved_at.us <= patience(f) + (int64_t)look_ms(f) * 1000;
+    return ax_mono_now().us - a->moved_at.us <= patience(f);
 }
 
 static bool is_ready(const struct ax_admin_facts *f)
