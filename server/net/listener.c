@@ -79,8 +79,10 @@ static bool accept_one(struct ax_engine *e, int listen_fd)
         hand_over(e, fd);
         return true;
     }
+    int err = errno;
+    atomic_store(&e->full, false); /* giving our own place back must not wake us */
     ax_engine_put_connection(e);
-    if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+    if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
         return true;
     return wait_for_room(e); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
 }
