@@ -40,6 +40,8 @@ export interface NativeRoute {
   body_max: number;
   /** Requests in progress at once, over all workers, and how many more may wait; 0 or missing = no limit, none. */
   max_inflight?: number;
+  /** Routes of one group share that; 0 or missing = none. */
+  inflight_group?: number;
   queue?: number;
 }
 

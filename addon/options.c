@@ -221,6 +221,7 @@ static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route 
     r->timeout_us = ax_read_int(o, "timeout_us", -1, INT64_C(1) << 53);
     r->body_max = ax_read_int(o, "body_max", -1, INT64_C(1) << 53);
     r->max_inflight = (uint32_t)ax_read_int_or(o, "max_inflight", 0, 0, UINT32_MAX);
+    r->group = (uint32_t)ax_read_int_or(o, "inflight_group", 0, 0, UINT32_MAX);
     r->queue = (uint32_t)ax_read_int_or(o, "queue", 0, 0, UINT32_MAX);
     if (r->kind == AX_SITE_FIXED) {
         r->status = (uint16_t)ax_read_int(o, "status", 200, 999);

@@ -32,6 +32,8 @@ export interface PlanRoute {
   body_max: number;
   /** Requests in progress at once, over all workers; 0 = no limit of its own. */
   max_inflight: number;
+  /** Routes of one group, which is not 0, share that: the METHODs of a path that says it for all of them. */
+  inflight_group: number;
   /** And so many more may wait. */
   queue: number;
   uploads: Uploads;

@@ -97,8 +97,9 @@ function newWorker(routes) {
   return undefined;
 }
 
-function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, queue }) {
-  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, queue };
+function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }) {
+  const { max_inflight, inflight_group, queue } = more;
+  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue };
 }
 
 function failStart(errors) {

@@ -13,7 +13,8 @@ struct ax_mf {
     struct ax_mf_arena *tmp;   /* the tree and scratch */
     struct ax_problems *p;
     struct ax_node *root;
-    struct ax_node *routes; /* value of `routes`, set by the decoder for mf_routes.c; NULL = none */
+    unsigned inflight_groups; /* given so far */
+    struct ax_node *routes;   /* value of `routes`, set by the decoder for mf_routes.c; NULL = none */
 };
 
 enum { AX_NAME_MAX = 200 }; /* bytes of "limits.header" or "/users/:id GET timeout" in a message */

@@ -65,16 +65,18 @@ struct ax_manifest_route {
     char *method;    /* "GET" ... or "ANY"; for a module string (or `handler:`) "ANY" too, see by_exports */
     bool by_exports; /* a module for the whole path: it may export GET, POST, ... (docs/manifest.md) */
     enum ax_route_kind kind;
-    char *module;            /* HANDLER: file relative to the manifest's folder, without #export */
-    char *export_name;       /* HANDLER: what stood behind '#'; NULL = METHOD's export, else default */
-    char *to;                /* REDIRECT: target */
-    int status;              /* REDIRECT: 308 unless given; RESPOND: 200 unless given */
-    char *body;              /* RESPOND */
-    enum ax_health health;   /* HEALTH */
-    int64_t timeout_us;      /* AX_OFF = none; timeouts.handler unless given */
-    int64_t body_max;        /* bytes; limits.body unless given */
-    int64_t max_inflight;    /* 0 = no limit of its own */
-    int64_t queue;           /* waiting requests when max_inflight is reached; 0 = none */
+    char *module;          /* HANDLER: file relative to the manifest's folder, without #export */
+    char *export_name;     /* HANDLER: what stood behind '#'; NULL = METHOD's export, else default */
+    char *to;              /* REDIRECT: target */
+    int status;            /* REDIRECT: 308 unless given; RESPOND: 200 unless given */
+    char *body;            /* RESPOND */
+    enum ax_health health; /* HEALTH */
+    int64_t timeout_us;    /* AX_OFF = none; timeouts.handler unless given */
+    int64_t body_max;      /* bytes; limits.body unless given */
+    int64_t max_inflight;  /* 0 = no limit of its own */
+    unsigned
+        inflight_group; /* routes of one group share them: METHODs that have theirs from the path; never 0 */
+    int64_t queue;      /* waiting requests when max_inflight is reached; 0 = none */
     struct ax_pairs headers; /* added to every response; names lower case */
     struct ax_uploads uploads;
     struct ax_place at;      /* of the value that names the handler, redirect, ... */

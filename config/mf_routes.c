@@ -17,6 +17,7 @@ struct reading {
     bool whole_path; /* the path's own map or module, not a METHOD's */
     char name[AX_NAME_MAX];
     struct ax_route_keys keys;
+    unsigned inflight_group;
     const struct ax_node *answer; /* the member that says who answers */
 };
 
@@ -64,6 +65,7 @@ static struct ax_manifest_route new_route(const struct reading *x, const struct 
         .timeout_us = k->timeout_us,
         .body_max = k->body_max,
         .max_inflight = k->max_inflight,
+        .inflight_group = x->inflight_group,
         .queue = k->queue,
         .headers = k->headers,
         .uploads = k->uploads,
@@ -214,6 +216,8 @@ static void decode_method(const struct reading *path, struct ax_node *value)
         push_module(&x, value->text, value);
         return;
     }
+    if (ax_node_get(value, "max_inflight") || ax_node_get(value, "queue"))
+        x.inflight_group = ++x.d->inflight_groups;
     decode_members(&x, value);
     check_company(&x, value);
     if (x.answer)
@@ -246,7 +250,8 @@ static void decode_path_map(struct reading *x, struct ax_node *value)
 
 static void decode_path(struct ax_mf *d, struct ax_node *value)
 {
-    struct reading x = {.d = d, .path = value, .method = "ANY", .whole_path = true};
+    struct reading x = {
+        .d = d, .path = value, .method = "ANY", .whole_path = true, .inflight_group = ++d->inflight_groups};
     struct ax_err err = {0};
 
     snprintf(x.name, sizeof x.name, "%.150s", value->key->text);

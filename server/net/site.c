@@ -116,13 +116,29 @@ static int index_timeout(struct ax_site *site, struct ax_route *r, struct ax_err
     return 0;
 }
 
+/* Of a route before the i-th that is in the same group; 0 = none. */
+static unsigned gate_of_group(const struct ax_site *site, unsigned i)
+{
+    uint32_t group = site->routes[i].group;
+
+    for (unsigned k = i; group && k-- > 0;)
+        if (site->routes[k].group == group && site->routes[k].gate)
+            return site->routes[k].gate;
+    return 0;
+}
+
 static int make_gates(struct ax_site *site, struct ax_err *reterr)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < site->nroutes; i++)
-        if (site->routes[i].kind == AX_SITE_JS && site->routes[i].max_inflight)
-            site->routes[i].gate = ++n;
+    for (unsigned i = 0; i < site->nroutes; i++) {
+        struct ax_route *r = &site->routes[i];
+        if (r->kind != AX_SITE_JS || !r->max_inflight)
+            continue;
+        r->gate = gate_of_group(site, i);
+        if (!r->gate)
+            r->gate = ++n;
+    }
     site->gates = ax_gates_new(n);
     if (!site->gates)
         return ax_fail(reterr, AX_E_NOMEM, "no memory for the routes' limits");

@@ -23,16 +23,17 @@ enum ax_site_kind {
 struct ax_route {
     enum ax_site_kind kind;
     enum ax_method method;
-    struct ax_str pattern;  /* "/users/:id" */
-    struct ax_str name;     /* what answers, for people: "handlers/users.js#show", "redirect" ... */
-    struct ax_str headers;  /* rendered lines "name: value\r\n" added to every response of the route */
-    struct ax_str body;     /* FIXED */
-    uint16_t status;        /* FIXED */
-    bool health_live;       /* HEALTH: live, else ready */
-    int64_t timeout_us;     /* -1 = off */
-    int64_t body_max;       /* bytes */
-    uint32_t max_inflight;  /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
-    uint32_t queue;         /* and so many more may wait; without max_inflight it means nothing */
+    struct ax_str pattern; /* "/users/:id" */
+    struct ax_str name;    /* what answers, for people: "handlers/users.js#show", "redirect" ... */
+    struct ax_str headers; /* rendered lines "name: value\r\n" added to every response of the route */
+    struct ax_str body;    /* FIXED */
+    uint16_t status;       /* FIXED */
+    bool health_live;      /* HEALTH: live, else ready */
+    int64_t timeout_us;    /* -1 = off */
+    int64_t body_max;      /* bytes */
+    uint32_t max_inflight; /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
+    uint32_t group; /* routes of one group (not 0) share that: the METHODs of a path that says it for all */
+    uint32_t queue; /* and so many more may wait; without max_inflight it means nothing */
     unsigned timeout_index; /* which of ax_site's distinct handler timeouts; set by freeze */
     unsigned gate;          /* 1 .. ax_gates_count, 0 = none; set by freeze */
 };

@@ -202,6 +202,7 @@ static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route
     put_int(o, "timeout_us", or_off(r->timeout_us), ok);
     put_int(o, "body_max", or_off(r->body_max), ok);
     put_int(o, "max_inflight", r->max_inflight, ok);
+    put_int(o, "inflight_group", r->inflight_group, ok);
     put_int(o, "queue", r->queue, ok);
     put(o, "uploads", uploads(m, &r->uploads, ok), ok);
     put(o, "at", place(&r->at, ok), ok);

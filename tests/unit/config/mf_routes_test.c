@@ -131,6 +131,33 @@ static void test_settings(void **state)
 }
 
 /* Lines below `routes:`, which is line 1. */
+static void test_max_inflight(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_open(&f);
+    struct loaded l = fixture_load_text(&f, "routes:\n"
+                                            "  /a: { max_inflight: 2, queue: 5, GET: handlers/home.js,\n"
+                                            "        POST: handlers/home.js,\n"
+                                            "        PUT: { handler: handlers/home.js, max_inflight: 1 } }\n"
+                                            "  /b: { handler: handlers/home.js, max_inflight: 2 }\n"
+                                            "  /c: handlers/home.js\n");
+    assert_int_equal(l.rc, 0);
+    const struct ax_manifest_route *r = l.m->routes;
+    assert_int_equal(l.m->nroutes, 5);
+    static const struct {
+        int64_t max, queue;
+    } want[] = {{2, 5}, {2, 5}, {1, 5}, {2, 0}, {0, 0}};
+    for (size_t i = 0; i < AX_COUNT(want); i++) {
+        assert_int_equal(r[i].max_inflight, want[i].max);
+        assert_int_equal(r[i].queue, want[i].queue);
+        for (size_t k = 0; k < i; k++) /* what a path says for all its METHODs is one number for all */
+            assert_int_equal(r[i].inflight_group == r[k].inflight_group, k == 0 && i == 1);
+    }
+    loaded_free(&l);
+    fixture_close(&f);
+}
+
 static void test_one_mistake(void **state)
 {
     static const struct {
@@ -308,9 +335,10 @@ static void test_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),  cmocka_unit_test(test_settings), cmocka_unit_test(test_one_mistake),
-        cmocka_unit_test(test_no_map), cmocka_unit_test(test_warnings), cmocka_unit_test(test_trailing_slash),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_forms),          cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_max_inflight),   cmocka_unit_test(test_one_mistake),
+        cmocka_unit_test(test_no_map),         cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_trailing_slash), cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

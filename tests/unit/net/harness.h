@@ -68,6 +68,10 @@ struct server {
     uv_timer_cb on_custom_timer;      /* for `custom`: answers what it kept in `later` */
     unsigned given_custom, most_held; /* most_held is guarded by `lock` */
     bool dying;                       /* run() says so instead of entering anything */
+    struct server *share;             /* whose site it serves; NULL = its own */
+    const char *proxies[4];           /* trusted; NULL-terminated */
+    uint32_t gate, queue; /* of GET and POST /gated/:n, which share them and answer as /custom; 0 = none */
+    int64_t gate_timeout; /* us; 0 = as all routes */
 };
 
 static inline void answer(struct ax_request *r, unsigned status, struct ax_str body)
@@ -281,11 +285,24 @@ static inline void server_init(struct server *s)
         s->big[i] = (char)('a' + i % 26);
 }
 
-static inline void server_site(struct server *s)
+static inline void add_gates(struct server *s)
+{
+    const struct ax_route more = {
+        .max_inflight = s->gate, .queue = s->queue, .group = 7, .timeout_us = s->gate_timeout};
+
+    add_route(s, AX_GET, "/gated/:n", "custom", more);
+    add_route(s, AX_POST, "/gated/:n", "custom", more);
+}
+
+static inline void own_site(struct server *s)
 {
     struct ax_err err = {0};
 
     s->site = ax_site_new(&s->set);
+    for (unsigned i = 0; s->proxies[i]; i++)
+        assert_int_equal(ax_site_trust(s->site, ax_str(s->proxies[i]), &err), 0);
+    if (s->gate)
+        add_gates(s);
     add_route(s, AX_GET, "/", "hello", (struct ax_route){0});
     add_route(s, AX_POST, "/echo", "echo", (struct ax_route){0});
     add_route(s, AX_GET, "/users/:id", "param", (struct ax_route){0});
@@ -315,8 +332,19 @@ static inline void server_site(struct server *s)
     add_route(s, AX_GET, "/ready", "health", (struct ax_route){.kind = AX_SITE_HEALTH});
     add_route(s, AX_POST, "/small", "echo", (struct ax_route){.body_max = 10});
     add_route(s, AX_GET, "/dir/", "hello", (struct ax_route){0});
-    if (ax_site_freeze(s->site, &err) < 0 || ax_segment_private(1, 64, &s->segment, &err) < 0 ||
-        ax_site_publish(s->site, s->segment, &err) < 0)
+    if (ax_site_freeze(s->site, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static inline void server_site(struct server *s)
+{
+    struct ax_err err = {0};
+
+    if (s->share)
+        s->site = ax_site_ref(s->share->site);
+    else
+        own_site(s);
+    if (ax_segment_private(1, 64, &s->segment, &err) < 0 || ax_site_publish(s->site, s->segment, &err) < 0)
         fail_msg("%s", err.msg);
     s->stat = ax_segment_worker(s->segment, 0);
 }
