@@ -16,7 +16,7 @@ enum { PAGE_MAGIC = 0x50414745, WHY_MAX = 120 };
 /* Pages that slow readers may keep in memory together; a scraper has one at a time. */
 enum { PAGES_MAX = 8 };
 /* Who scrapes needs one connection.  More would only take descriptors from what serves the app. */
-enum { CONNECTIONS_MAX = 256, POOL = 8, BODY_MAX = 4096 };
+enum { CONNECTIONS_MAX = 256, POOL = 8, BODY_MAX = 4096, OUTPUT_MAX = 65536 };
 enum { LOOK_LEAST_MS = 10, LOOK_MOST_MS = 250, LOOKS = 16 }; /* so many in timeouts.stall */
 /* `stall: off` says nothing about loops; then an app without any engine for this long is not alive. */
 #define NO_ENGINE_US INT64_C(10000000)
@@ -36,6 +36,7 @@ int ax_admin_site(struct ax_site **ret, struct ax_err *reterr)
     ax_settings_default(&set);
     set.limit_connections = CONNECTIONS_MAX;
     set.limit_body = BODY_MAX;
+    set.limit_output = OUTPUT_MAX;
     set.pool_requests = set.pool_connections = POOL;
     set.pool_prewarm = set.cache_routes = 0;
     set.record = AX_KEEP_NONE;

@@ -50,6 +50,13 @@ static void take(char *to, size_t cap, const char *from, size_t n)
     to[n] = '\0';
 }
 
+static void append(char *to, size_t cap, const char *from, size_t n)
+{
+    size_t have = strlen(to);
+
+    take(to + have, cap - have, from, n);
+}
+
 static const char *parse_value(const char *p, char *out)
 {
     size_t n = 0;
@@ -78,7 +85,7 @@ static const char *parse_labels(const char *p, struct sample *s)
         const char *from = p;
         p = parse_value(p + n + 1, s->label[s->nlabels].value);
         if (strcmp(s->label[s->nlabels].name, "le") != 0)
-            strncat(s->series, from, (size_t)(p - from));
+            append(s->series, sizeof s->series, from, (size_t)(p - from));
         if (*p == ',')
             p++;
         else
@@ -131,8 +138,7 @@ static void parse_comment(struct page *page, const char *p)
         take(page->family, sizeof page->family, p + 7, n);
         snprintf(entry, sizeof entry, " %s ", page->family);
         assert_null(strstr(page->seen, entry));
-        assert_true(strlen(page->seen) + strlen(entry) < sizeof page->seen);
-        strncat(page->seen, entry, sizeof page->seen - strlen(page->seen) - 1);
+        append(page->seen, sizeof page->seen, entry, strlen(entry));
         return;
     }
     assert_int_equal(sscanf(p, "# TYPE %127s %15s", name, page->type), 2);
