@@ -309,7 +309,7 @@ static bool run_ready(struct ax_worker *w)
     if (w->nready && !w->dying && !w->running) {
         in_turns(w);
         w->slice_end.us = ax_mono_now().us + w->set->slice_us;
-        while (w->nready && ran == RAN_MORE)
+        while (ran == RAN_MORE && w->nready)
             ran = run_batch(w);
     }
     if (AX_UNLIKELY(ran == RAN_TAKEN))

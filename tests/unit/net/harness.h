@@ -47,7 +47,17 @@ struct server {
     struct ax_wstat *stat;
     int listen_fd;
     unsigned port, id;
-    enum { CMD_NONE, CMD_DRAIN, CMD_CLOSE, CMD_LAME_DUCK, CMD_FAIL, CMD_ANSWER, CMD_HOLD } cmd;
+    enum {
+        CMD_NONE,
+        CMD_DRAIN,
+        CMD_CLOSE,
+        CMD_LAME_DUCK,
+        CMD_FAIL,
+        CMD_ANSWER,
+        CMD_HOLD,
+        CMD_RETIRE,
+        CMD_TIMER
+    } cmd;
     unsigned fail_at; /* for CMD_FAIL: which allocation of the loop thread from now on; 0 = none */
     unsigned acks;    /* commands that were carried out; relaxed atomic */
     bool drained;
@@ -58,6 +68,9 @@ struct server {
         uint32_t index, gen;
     } later[1024];
     unsigned nlater;
+    struct {
+        uint32_t index, gen;
+    } silent;               /* the last of those never answered */
     unsigned enter_at_most; /* 0 = all: how many requests run() enters */
     struct ax_log log_access, log;
     char *big;
@@ -72,6 +85,9 @@ struct server {
     const char *proxies[4];           /* trusted; NULL-terminated */
     uint32_t gate, queue; /* of GET and POST /gated/:n, which share them and answer as /custom; 0 = none */
     int64_t gate_timeout; /* us; 0 = as all routes */
+    int32_t entering;                 /* relaxed atomic: the heartbeat */
+    unsigned spinning;                /* relaxed atomic: times that /spin was entered */
+    bool spin_over;                   /* relaxed atomic: /spin comes back */
 };
 
 static inline void answer(struct ax_request *r, unsigned status, struct ax_str body)
@@ -83,12 +99,15 @@ static inline void on_later(uv_timer_t *t)
 {
     struct server *s = t->data;
 
+    if (!ax_worker_enter(s->worker))
+        return;
     while (s->nlater) { /* last first: the core must put them in order */
         s->nlater--;
         struct ax_request *r = ax_request_get(s->worker, s->later[s->nlater].index, s->later[s->nlater].gen);
         if (r)
             answer(r, 200, r->nparams ? r->params[0] : AX_STR("later"));
     }
+    ax_worker_leave(s->worker);
 }
 
 static inline void release_big(void *owner)
@@ -128,6 +147,8 @@ static inline void enter(struct server *s, struct ax_request *r)
             uv_timer_start(&s->timer, on_later, 2, 0);
     } else if (ax_str_eq(name, AX_STR("never"))) {
         r->watched = true;
+        s->silent.index = r->index;
+        s->silent.gen = r->gen;
     } else if (ax_str_eq(name, AX_STR("nocontent"))) {
         answer(r, 204, AX_STR("not sent"));
     } else if (ax_str_eq(name, AX_STR("notmodified"))) {
@@ -149,6 +170,19 @@ static inline void enter(struct server *s, struct ax_request *r)
     }
 }
 
+/* As JavaScript that does not come back: false when the worker was taken over meanwhile. */
+static inline bool spin(struct server *s, struct ax_request *r)
+{
+    ax_worker_leave(s->worker);
+    __atomic_fetch_add(&s->spinning, 1, __ATOMIC_RELEASE);
+    while (!__atomic_load_n(&s->spin_over, __ATOMIC_ACQUIRE))
+        sched_yield();
+    if (!ax_worker_enter(s->worker))
+        return false;
+    answer(r, 200, AX_STR("spun"));
+    return true;
+}
+
 static inline int stub_run(void *ctx, struct ax_request *const *reqs, unsigned n)
 {
     struct server *s = ctx;
@@ -162,8 +196,14 @@ static inline int stub_run(void *ctx, struct ax_request *const *reqs, unsigned n
     pthread_mutex_unlock(&s->lock);
     if (s->dying)
         return -1;
-    for (unsigned i = 0; i < m; i++)
-        enter(s, reqs[i]);
+    for (unsigned i = 0; i < m; i++) {
+        __atomic_store_n(&s->entering, (int32_t)i, __ATOMIC_RELAXED);
+        if (!ax_str_eq(reqs[i]->site_route->name, AX_STR("spin")))
+            enter(s, reqs[i]);
+        else if (!spin(s, reqs[i]))
+            return AX_DISPATCH_TAKEN;
+    }
+    __atomic_store_n(&s->entering, (int32_t)n, __ATOMIC_RELAXED);
     return (int)m;
 }
 
@@ -202,10 +242,10 @@ static inline void on_command(uv_async_t *h)
     struct server *s = h->data;
     int cmd = __atomic_load_n((int *)&s->cmd, __ATOMIC_ACQUIRE);
 
-    if (cmd == CMD_LAME_DUCK)
-        ax_worker_lame_duck(s->worker);
     if (cmd == CMD_ANSWER)
         on_later(&s->timer); /* what waits is answered now */
+    if (cmd == CMD_TIMER)
+        uv_timer_start(&s->timer, s->on_custom_timer, 0, 0);
     if (cmd == CMD_HOLD) {
         __atomic_fetch_add(&s->acks, 1, __ATOMIC_RELEASE);
         while (!__atomic_exchange_n(&s->go_on, false, __ATOMIC_ACQUIRE))
@@ -214,7 +254,16 @@ static inline void on_command(uv_async_t *h)
     }
     if (cmd == CMD_FAIL)
         ax_fail_alloc_at(s->fail_at);
+    bool ours = ax_worker_enter(s->worker);
+    if (!ours)
+        ax_worker_await_done(s->worker);
+    if (cmd == CMD_LAME_DUCK)
+        ax_worker_lame_duck(s->worker);
     __atomic_fetch_add(&s->acks, 1, __ATOMIC_RELEASE);
+    if (cmd == CMD_RETIRE) {
+        ax_engine_unregister(s->engine, s->worker);
+        ax_worker_retire(s->worker, on_drained, s);
+    }
     if (cmd == CMD_DRAIN) {
         if (s->engine)
             ax_engine_unregister(s->engine, s->worker);
@@ -224,6 +273,8 @@ static inline void on_command(uv_async_t *h)
             ax_engine_unregister(s->engine, s->worker);
         ax_worker_close(s->worker, on_closed_all, s);
     }
+    if (ours)
+        ax_worker_leave(s->worker);
 }
 
 static inline void *server_thread(void *arg)
@@ -308,6 +359,7 @@ static inline void own_site(struct server *s)
     add_route(s, AX_GET, "/users/:id", "param", (struct ax_route){0});
     add_route(s, AX_GET, "/written", "written", (struct ax_route){0});
     add_route(s, AX_GET, "/files/*rest", "param", (struct ax_route){0});
+    add_route(s, AX_GET, "/spin", "spin", (struct ax_route){0});
     add_route(s, AX_GET, "/later", "later", (struct ax_route){0});
     add_route(s, AX_GET, "/later/:n", "later", (struct ax_route){0});
     add_route(s, AX_GET, "/never", "never", (struct ax_route){.timeout_us = 30000});
@@ -366,6 +418,7 @@ static inline void server_prepare(struct server *s)
                                   .log = &s->log,
                                   .access = &s->log_access,
                                   .engine = s->engine,
+                                  .entering = &s->entering,
                                   .id = s->id};
     if (ax_worker_new(&o, &s->worker, &err) < 0)
         fail_msg("%s", err.msg);
