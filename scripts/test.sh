@@ -42,9 +42,13 @@ javascript() {
     files=$(find tests/js tests/addon tests/types tests/integration -name '*.test.*js' 2> /dev/null | sort)
     [ -n "$files" ] || { echo "no JavaScript tests"; count 0 1; return; }
     echo "== JavaScript and integration tests of an installed tree (Node $(node -v))"
-    ACTIX=$dir/root/usr/bin/actix ACTIX_ADDON=$dir/root/usr/lib/actix/addon \
+    node_tests "$dir/root/usr/bin/actix" "$dir/root/usr/lib/actix/addon" $files
+}
+
+node_tests() { # node_tests ACTIX ADDON FILES...
+    ACTIX=$1 ACTIX_ADDON=$2 \
         timeout -k 10 600 node --test --test-reporter=tap --test-reporter-destination="$dir/tap" \
-        --test-reporter=spec --test-reporter-destination="$dir/spec" $files
+        --test-reporter=spec --test-reporter-destination="$dir/spec" "${@:3}"
     local status=$?
     number() { sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$dir/tap" | tail -n 1; }
     local pass fail cancelled skip
@@ -57,9 +61,17 @@ javascript() {
     count "${pass:-0}" "$fail" "${skip:-0}"
 }
 
+# The whole product under the address sanitizer, Node and all.
+sanitized() {
+    build asan all || return
+    echo "== canaries (asan)"
+    node_tests "$PWD/build/asan/bin/actix" "$PWD/build/asan/lib/actix/addon" tests/integration/canary.test.js
+}
+
 build release DESTDIR="$dir/root" PREFIX=/usr install && javascript
 unit release
 unit asan
+sanitized
 unit tsan
 
 tail=
