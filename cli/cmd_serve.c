@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,13 +101,82 @@ static int wish_workers(const struct ax_app *app, const struct ax_args *args, st
     return AX_EXIT_OK;
 }
 
-/* ---- into the background */
 struct background {
     bool on;
     int ready; /* one byte tells the parent that the app answers; -1 = not in the background */
     int log;   /* where the app's output goes from then on */
 };
 
+/* ---- reading the app again, for a reload */
+struct serving { /* what the callbacks of the supervisor need */
+    struct ax_args *args;
+    struct background *bg;
+    char *cwd; /* $PWD as it was at the start, if it named the folder that we are in; NULL = it did not */
+};
+
+struct again { /* one reading; OWNED by the supervisor */
+    struct ax_app app;
+    struct wish wish;
+};
+
+/* The folder's name as the shell knows it: a link in it is followed again at each reload. */
+static char *logical_cwd(void)
+{
+    const char *pwd = getenv("PWD");
+    struct stat named, here;
+
+    if (!pwd || *pwd != '/' || stat(pwd, &named) < 0 || stat(".", &here) < 0 || named.st_dev != here.st_dev ||
+        named.st_ino != here.st_ino)
+        return NULL;
+    return ax_strdup(pwd);
+}
+
+static int read_wish(struct ax_args *args, struct again *a)
+{
+    if (wish_listen(&a->app, args, &a->wish) != AX_EXIT_OK ||
+        wish_workers(&a->app, args, &a->wish) != AX_EXIT_OK)
+        return -AX_E_RANGE; /* said on stderr */
+    return 0;
+}
+
+static int on_read(void *ctx, struct ax_reading *ret,
+                   void (*problem)(void *to, const struct ax_err *err, bool warning), void *to)
+{
+    const struct serving *s = ctx;
+    struct again *a = ax_calloc(1, sizeof *a);
+    int rc = -AX_E_NOMEM;
+
+    if (a && (!s->cwd || chdir(s->cwd) == 0)) {
+        int code = ax_app_read(s->args, &a->app);
+        for (size_t i = 0; i < a->app.problems.n; i++)
+            problem(to, &a->app.problems.v[i].err, a->app.problems.v[i].warning);
+        rc = code == AX_EXIT_OK ? read_wish(s->args, a) : -AX_E_SYNTAX;
+    } else if (a) {
+        struct ax_err err = {0};
+        ax_fail_os(&err, errno, "cannot enter %s", s->cwd);
+        problem(to, &err, false);
+    }
+    if (rc == 0) {
+        *ret =
+            (struct ax_reading){a->app.manifest, a->wish.given ? &a->wish.listen : NULL, a->wish.workers, a};
+        return 0;
+    }
+    if (a)
+        ax_app_fini(&a->app);
+    ax_free(a);
+    return rc;
+}
+
+static void on_release(void *ctx, struct ax_reading *r)
+{
+    struct again *a = r->owner;
+
+    (void)ctx;
+    ax_app_fini(&a->app);
+    ax_free(a);
+}
+
+/* ---- into the background */
 static const char *lookup(const char *name, void *ctx)
 {
     return ax_app_getenv(ctx, name);
@@ -214,10 +285,10 @@ static void on_admin(void *ctx, const char *url)
 
 static void on_ready(void *ctx)
 {
-    struct background *bg = ctx;
+    const struct serving *s = ctx;
 
-    if (bg->on)
-        leave_terminal(bg);
+    if (s->bg->on)
+        leave_terminal(s->bg);
 }
 
 static void on_problem(void *ctx, const struct ax_err *err)
@@ -226,8 +297,9 @@ static void on_problem(void *ctx, const struct ax_err *err)
     ax_say_err(err, AX_EXIT_FAILED);
 }
 
-static int serve(struct ax_app *app, const struct ax_args *args, const struct wish *w, struct background *bg)
+static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w, struct background *bg)
 {
+    struct serving serving = {args, bg, logical_cwd()};
     struct ax_serve_options o = {
         .manifest = app->manifest,
         .state = {.option = ax_args_value(args, "state"),
@@ -243,12 +315,15 @@ static int serve(struct ax_app *app, const struct ax_args *args, const struct wi
         .ready = on_ready,
         .admin = on_admin,
         .problem = on_problem,
-        .ctx = bg,
+        .read = on_read,
+        .release = on_release,
+        .ctx = &serving,
     };
     struct ax_serve_result result = {0};
     struct ax_err err = {0};
     int rc = ax_serve(&o, &result, &err);
 
+    ax_free(serving.cwd);
     if (rc == 0)
         return result.forced ? AX_EXIT_FORCED : AX_EXIT_OK;
     if (err.code)
@@ -293,5 +368,5 @@ const struct ax_cmd ax_cmd_serve = {
     .options = options,
     .run = serve_run,
     .about = "With --daemon the app's output goes to actix.log in the state folder.\n"
-             "Signals: TERM and INT drain (a second INT stops at once), USR1 reopens "
-             "the log files.\n"};
+             "Signals: TERM and INT drain (a second INT stops at once), HUP reloads, "
+             "USR1 reopens the log files.\n"};

@@ -52,12 +52,12 @@ const struct ax_table ax_table_listen = TABLE(listen_fields);
 
 static const struct ax_field quarantine_fields[] = {
     {.key = "kills", .kind = AX_K_INT, .at = AT(server.quarantine.kills), .min = 1, .max = 1000, .def = "3",
-     .flags = AX_F_LATER, .help = "a route that killed this many workers"},
+     .help = "a route that killed this many workers"},
     {.key = "within", .kind = AX_K_TIME, .at = AT(server.quarantine.within_us), .min = SEC(1), .max = DAY(1),
-     .def = "60s", .flags = AX_F_LATER, .help = "within this time"},
+     .def = "60s", .help = "within this time"},
     {.key = "for", .kind = AX_K_TIME, .at = AT(server.quarantine.for_us), .min = SEC(1), .max = DAY(7),
      .def = "5m",
-     .flags = AX_F_LATER, .help = "is answered 503 for this long"},
+     .help = "is answered 503 for this long"},
 };
 static const struct ax_table quarantine_table = TABLE(quarantine_fields);
 
@@ -75,7 +75,7 @@ static const struct ax_field server_fields[] = {
     {.key = "workers", .kind = AX_K_INT, .at = AT(server.workers), .min = 1, .max = 1024, .def = "auto",
      .flags = AX_F_AUTO, .help = "JavaScript workers; auto = CPUs by affinity and cgroup quota, rounded up"},
     {.key = "isolation", .kind = AX_K_ENUM, .at = AT(server.isolation), .words = isolations, .def = "thread",
-     .flags = AX_F_LATER, .help = "workers are threads of one process, or a process each"},
+     .help = "workers are threads of one process, or a process each"},
     {.key = "balance", .kind = AX_K_ENUM, .at = AT(server.balance), .words = balances,
      .def = "least_connections",
      .help = "which worker gets a new connection"},
@@ -126,8 +126,7 @@ static const struct ax_field limits_fields[] = {
     {LIMIT(heap, AX_K_SIZE), .min = MIB(16), .max = GIB(64), .def = "auto", .flags = AX_F_AUTO,
      .help = "JavaScript heap of one worker"},
     {LIMIT(memory, AX_K_SIZE), .min = MIB(64), .max = GIB(16384), .def = "off",
-     .flags = AX_F_OFF | AX_F_LATER,
-     .help = "resident memory of an engine, above it a rolling restart"},
+     .flags = AX_F_OFF, .help = "resident memory of an engine, above it a rolling restart"},
 };
 static const struct ax_table limits_table = TABLE(limits_fields);
 
@@ -139,7 +138,7 @@ static const struct ax_field timeouts_fields[] = {
      .help = "longest pause while a body is read (408)"},
     {TIMEOUT(handler), .min = MS(1), .def = "10s", .flags = AX_F_OFF,
      .help = "from entering JavaScript to the response head (504)"},
-    {TIMEOUT(stall), .min = MS(1), .def = "10s", .shown = "handler", .flags = AX_F_OFF | AX_F_MARKED,
+    {TIMEOUT(stall), .min = MS(1), .def = "10s", .shown = "handler", .flags = AX_F_OFF,
      .help = "how long one call into JavaScript may run"},
     {TIMEOUT(keep_alive), .min = MS(1), .def = "65s", .flags = AX_F_OFF,
      .help = "an idle connection is closed after this"},
@@ -222,8 +221,8 @@ static const struct ax_field admin_fields[] = {
      .help = "address of /metrics, /health/live and /health/ready, as server.listen"},
 };
 static const struct ax_table admin_table = TABLE(admin_fields);
-/* Keys whose feature is to come fill a scratch struct: they are checked, not kept. */
 
+/* Keys whose feature is to come fill a scratch struct: they are checked, not kept. */
 struct later_auth {
     char *basic;
     char *key, *key_file, *alg, *audience, *issuer;

@@ -79,9 +79,6 @@ static void check_timeouts(struct ax_mf *d)
         m->timeouts.lame_duck = 0;
     if (!stall && handler != AX_OFF)
         m->timeouts.stall = handler;
-    else if (stall && stall->kind != AX_NODE_BAD && m->timeouts.stall != handler)
-        ax_problem(d->p, AX_E_UNSUPPORTED, &stall->key->at,
-                   "timeouts.stall: not supported yet; the only value is that of timeouts.handler");
 }
 
 static bool same_address(const struct ax_listen *a, const struct ax_listen *b)

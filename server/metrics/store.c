@@ -361,13 +361,18 @@ static bool passes_by_itself(const struct ax_err *e)
                                   primary == SQLITE_FULL || primary == SQLITE_IOERR);
 }
 
+void ax_store_limits(struct ax_store *st, int64_t retention_us, int64_t max_bytes)
+{
+    st->retention_us = retention_us;
+    st->max_bytes = max_bytes < AX_STORE_BYTES_MIN ? AX_STORE_BYTES_MIN : max_bytes;
+}
+
 static int fill(struct ax_store *st, const struct ax_store_options *o, struct ax_err *reterr)
 {
     struct ax_route_name none = {AX_STR("-"), AX_STR("(none)"), AX_STR("-")};
 
     st->magic = AX_STORE_MAGIC;
-    st->retention_us = o->retention_us;
-    st->max_bytes = o->max_bytes < AX_STORE_BYTES_MIN ? AX_STORE_BYTES_MIN : o->max_bytes;
+    ax_store_limits(st, o->retention_us, o->max_bytes);
     if (o->path && !(st->path = ax_strdup(o->path)))
         return ax_fail(reterr, AX_E_NOMEM, "no memory for the metrics store");
     if (ax_store_route_index(st, &none) < 0)

@@ -22,6 +22,8 @@ struct ax_store_options {
 
 /* ---- writer: one thread (the caller's) owns the handle */
 int ax_store_open(const struct ax_store_options *o, struct ax_store **ret, struct ax_err *reterr);
+/* Another retention and ceiling from the next fold on; units as in the options. */
+void ax_store_limits(struct ax_store *st, int64_t retention_us, int64_t max_bytes);
 void ax_store_close(struct ax_store *st); /* tries once more to write what waits; NULL is fine */
 /* The name that an unusable database got (newer or corrupt), for the log; NULL = none was set aside. */
 const char *ax_store_set_aside(const struct ax_store *st); /* BORROWED, until close */

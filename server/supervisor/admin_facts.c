@@ -3,29 +3,36 @@
 
 #include "base/assert.h"
 #include "supervisor/admin.h"
+#include "supervisor/runner.h"
 #include "supervisor/supervisor_private.h"
 
-/* As the engine said last; it is asked after everything that happens to a worker. */
-static unsigned ready_workers(const struct ax_supervisor *s)
+/* As the engines that serve said last; each is asked after everything that happens to a worker. */
+static unsigned ready_in(const struct ax_slot *slot)
 {
+    const struct ax_runner *r = slot->now;
     unsigned n = 0;
 
-    if (!s->engine_ready)
+    if (!ax_slot_serves(slot))
         return 0;
-    for (unsigned i = 0; i < s->nworkers_seen; i++)
-        n += strcmp(s->workers_seen[i].state, "ready") == 0;
-    return s->nworkers_seen ? n : s->workers;
+    for (unsigned i = 0; i < r->nworkers; i++)
+        n += strcmp(r->workers[i].state, "ready") == 0;
+    return r->nworkers ? n : r->gen->workers / r->gen->engines;
 }
 
 static void facts(void *ctx, struct ax_admin_facts *ret)
 {
     const struct ax_supervisor *s = AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC);
+    unsigned ready = 0, restarts = 0;
 
+    for (unsigned i = 0; i < s->nslots; i++) {
+        ready += ready_in(s->slots[i]);
+        restarts += s->slots[i]->restarts;
+    }
     *ret = (struct ax_admin_facts){.starting = s->phase == AX_STARTING,
                                    .stopping = s->phase > AX_RUNNING,
-                                   .ready = ready_workers(s),
+                                   .ready = ready,
                                    .min_ready = (unsigned)s->m->server.min_ready,
-                                   .engine_restarts = s->restarts,
+                                   .engine_restarts = restarts,
                                    .stall_us = s->m->timeouts.stall};
 }
 

@@ -190,7 +190,9 @@ static int run(const struct ax_manifest *m, const char *node, const char *script
                                .connections = m->limits.connections,
                                .format = AX_LOG_TEXT,
                                .access_format = AX_LOG_TEXT,
-                               .segment_fd = -1};
+                               .segment_fd = -1,
+                               .mailbox_fd = -1,
+                               .board_fd = -1};
     struct ax_buf b = AX_BUF_INIT(RESULT_MAX);
     int result[2], plan = ax_plan_memfd(&in, reterr);
 

@@ -175,6 +175,69 @@ static int await_stop(struct client *c, bool *forced, struct ax_err *reterr)
     }
 }
 
+static void tell_problem(const struct ax_client_reload *told, const json_t *p)
+{
+    struct ax_err err = {0};
+    const char *file = json_string_value(json_object_get(p, "file"));
+    const char *message = json_string_value(json_object_get(p, "message"));
+
+    ax_fail_at(&err, AX_E_SYNTAX, file, (unsigned)json_integer_value(json_object_get(p, "line")),
+               (unsigned)json_integer_value(json_object_get(p, "col")), "%s", message ? message : "?");
+    told->problem(told->ctx, &err, json_is_true(json_object_get(p, "warning")));
+}
+
+/* 1: more to come; 0: it is done; -code: it failed. */
+static int reload_line(const struct ax_client_reload *told, const json_t *o, unsigned *generation,
+                       struct ax_err *reterr)
+{
+    const char *text;
+
+    if ((text = json_string_value(json_object_get(o, "error"))))
+        return ax_fail(reterr, json_is_true(json_object_get(o, "manifest")) ? AX_E_SYNTAX : AX_E_STATE, "%s",
+                       text);
+    if (json_is_true(json_object_get(o, "reloaded"))) {
+        *generation = (unsigned)json_integer_value(json_object_get(o, "generation"));
+        return 0;
+    }
+    if ((text = json_string_value(json_object_get(o, "note"))))
+        told->note(told->ctx, text);
+    else if ((text = json_string_value(json_object_get(o, "change"))))
+        told->change(told->ctx, false, text);
+    else if ((text = json_string_value(json_object_get(o, "restart"))))
+        told->change(told->ctx, true, text);
+    else if (json_is_object(json_object_get(o, "problem")))
+        tell_problem(told, json_object_get(o, "problem"));
+    return 1;
+}
+
+int ax_client_reload(const struct ax_state *s, const struct ax_client_reload *told, unsigned *ret_generation,
+                     struct ax_err *reterr)
+{
+    struct client c;
+    int rc = open_client(s, &c, reterr);
+
+    if (rc < 0)
+        return rc;
+    rc = send_all(&c, "{\"command\":\"reload\"}\n", reterr);
+    for (bool more = true; rc == 0 && more;) {
+        char *line;
+        rc = read_line(&c, &line, reterr);
+        if (rc == 0 && !line)
+            rc = ax_fail(reterr, AX_E_STATE,
+                         "the instance ended, or closed the control socket, while it reloaded");
+        if (rc < 0)
+            break;
+        json_t *o = json_loads(line, 0, NULL);
+        rc = reload_line(told, o, ret_generation, reterr);
+        more = rc > 0;
+        rc = rc > 0 ? 0 : rc;
+        json_decref(o);
+        ax_free(line);
+    }
+    close_client(&c);
+    return rc;
+}
+
 int ax_client_stop(const struct ax_state *s, bool *ret_forced, struct ax_err *reterr)
 {
     struct client c;

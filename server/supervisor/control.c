@@ -37,7 +37,9 @@ struct client {
     size_t n;       /* bytes in `in` */
     unsigned open;  /* handles to close before freeing */
     bool waits;     /* asked for stop: is told when all is over */
+    bool reloads;   /* asked for a reload, which runs */
     uint64_t flush; /* asked for it: the number that it waits for; 0 = did not */
+    bool half;      /* has sent all it will */
     bool last;      /* closes once what is being written has gone */
 };
 
@@ -123,6 +125,23 @@ static void refuse(struct client *cl, const char *why)
     answer(cl, ax_asprintf("{\"error\":\"%s\"}", why));
 }
 
+static void reload(struct client *cl)
+{
+    struct ax_control *c = cl->control;
+    struct ax_err err = {0};
+
+    if (cl->reloads) {
+        refuse(cl, "a reload is already running");
+        return;
+    }
+    cl->reloads = true; /* it may end within the call */
+    uv_timer_stop(&cl->idle);
+    if (c->o.reload(c->o.ctx, &err) == 0)
+        return;
+    cl->reloads = false;
+    refuse(cl, err.msg);
+}
+
 static void run_command(struct client *cl, const char *line, size_t n)
 {
     struct ax_control *c = cl->control;
@@ -141,7 +160,7 @@ static void run_command(struct client *cl, const char *line, size_t n)
     } else if (strcmp(command, "flush") == 0) {
         cl->flush = c->o.flush(c->o.ctx);
     } else if (strcmp(command, "reload") == 0) {
-        answer(cl, ax_strdup("{\"error\":\"not supported yet\"}"));
+        reload(cl);
     } else {
         refuse(cl, "unknown command");
     }
@@ -178,8 +197,9 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     (void)buf;
     if (n < 0) {
         /* one that has said all it wants (`printf … | nc -U`) may still wait for what it asked for */
-        if (n == UV_EOF && (cl->waits || cl->flush || uv_stream_get_write_queue_size(s) > 0)) {
-            cl->last = !cl->waits;
+        if (n == UV_EOF && (cl->waits || cl->flush || cl->reloads || uv_stream_get_write_queue_size(s) > 0)) {
+            cl->last = !cl->waits && !cl->reloads;
+            cl->half = true;
             uv_read_stop(s);
         } else {
             drop(cl);
@@ -187,7 +207,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
         return;
     }
     cl->n += (size_t)n;
-    if (!cl->waits)
+    if (!cl->waits && !cl->reloads)
         uv_timer_again(&cl->idle);
     take_lines(cl);
 }
@@ -237,6 +257,28 @@ void ax_control_flushed(struct ax_control *c, uint64_t number)
         cl->flush = 0;
         answer(cl, ax_strdup("{\"ok\":true}"));
     }
+}
+
+void ax_control_reloading(struct ax_control *c, char *text, bool last)
+{
+    struct client *who = NULL;
+
+    if (c && !c->closing)
+        AX_LIST_EACH(it, &c->clients)
+        {
+            struct client *cl = AX_LIST_ENTRY(it, struct client, node);
+            if (cl->reloads && !uv_is_closing((uv_handle_t *)&cl->pipe))
+                who = cl;
+        }
+    if (!who) { /* a HUP asked for it, or the client has gone */
+        ax_free(text);
+        return;
+    }
+    who->reloads = !last;
+    who->last = last && who->half;
+    if (last && !who->half)
+        uv_timer_start(&who->idle, on_idle, c->o.idle_ms, c->o.idle_ms);
+    answer(who, text);
 }
 
 /* ---- life */

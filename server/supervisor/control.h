@@ -2,7 +2,8 @@
  *   {"command":"status"}  -> the status object (status.h)
  *   {"command":"stop"}    -> {"ok":true,"pid":N}, and {"stopped":true,"forced":false} when all is over
  *   {"command":"flush"}   -> {"ok":true} when what was counted up to now is in the database, or waits for it
- *   {"command":"reload"}  -> {"error":"not supported yet"}
+ *   {"command":"reload"}  -> a line for each thing that it tells, the last {"reloaded":true,...} or
+ *                            {"error":...} (reload.h); one at a time, a second is refused
  * Whoever is neither root nor allowed by mode and group (peercred.h) is answered {"error": ...} unread.
  * Anything else is answered {"error": ...} and the client dropped; so is one that sends more than a line may
  * hold, or nothing for a while.  No client makes anything grow: there are so many of them, and so many bytes
@@ -27,6 +28,8 @@ struct ax_control_options {
     /* The status as one line of JSON without its end; OWNED by control (ax_free), NULL = out of memory. */
     char *(*status)(void *ctx);
     void (*stop)(void *ctx);
+    /* Begins one, or says why not. */
+    int (*reload)(void *ctx, struct ax_err *reterr);
     /* Asks for the counts to be written; ax_control_flushed tells of the result by this number or a later
      * one. */
     uint64_t (*flush)(void *ctx);
@@ -39,6 +42,9 @@ int ax_control_open(const struct ax_control_options *o, struct ax_control **ret,
 /* Everything that flush asked for up to `number` has been written: who waits for it is told.  NULL is fine.
  */
 void ax_control_flushed(struct ax_control *c, uint64_t number);
+/* One line of the reload that runs, for who asked for it.  Takes `text` (NULL = out of memory: the client is
+ * dropped). */
+void ax_control_reloading(struct ax_control *c, char *text, bool last);
 /* No new clients; those that wait for the end are told, all are closed, the socket file is removed.  It frees
  * itself on the loop.  NULL is fine. */
 void ax_control_close(struct ax_control *c, bool forced);

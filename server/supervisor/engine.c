@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "net/mailbox.h"
 #include "supervisor/spawn.h"
 
 enum { ENGINE_MAGIC = 0x454e4749, EOF_PATIENCE_MS = 2000, READ_CHUNK = 65536, ORDERS_MAX = 1 << 16 };
@@ -173,6 +174,8 @@ void ax_engine_order(struct ax_engine *e, enum ax_order order)
     static const struct ax_str text[] = {
         AX_STR("{\"type\":\"lame_duck\"}\n"),
         AX_STR("{\"type\":\"stop\",\"reason\":\"stop\"}\n"),
+        AX_STR("{\"type\":\"stop\",\"reason\":\"reload\"}\n"),
+        AX_STR("{\"type\":\"handover\"}\n"),
         AX_STR("{\"type\":\"workers\"}\n"),
         AX_STR("{\"type\":\"reopen_logs\"}\n"),
     };
@@ -192,37 +195,49 @@ void ax_engine_order(struct ax_engine *e, enum ax_order order)
 
 /* ---- its start */
 struct start {
-    int fds[AX_SOCKETS_MAX + 3];
+    int fds[AX_SOCKETS_MAX + 5];
     unsigned nfds;
-    int segment_fd, plan_fd, pair[2];
+    int segment_fd, plan_fd, pair[2], mailbox[2]; /* pair, mailbox: ours, the engine's */
     char plan_text[16], control_text[16];
 };
+
+static int open_channels(struct start *st, struct ax_err *reterr)
+{
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, st->pair) < 0)
+        return ax_fail_os(reterr, errno, "cannot make the engine's control channel");
+    return ax_mailbox_pair(&st->mailbox[1], &st->mailbox[0], reterr);
+}
+
+/* In the order of the engine's descriptors; returns the number that `fd` will have there. */
+static int give(struct start *st, int fd)
+{
+    st->fds[st->nfds] = fd;
+    return AX_SPAWN_FIRST_FD + (int)st->nfds++;
+}
 
 static int open_fds(const struct ax_engine_options *o, struct start *st, struct ax_segment **segment,
                     struct ax_err *reterr)
 {
     struct ax_plan_input in = o->plan;
-    unsigned n = o->plan.sockets ? (unsigned)o->plan.sockets->n : 0;
     unsigned routes = (unsigned)in.manifest->nroutes * ROUTES_PER_PATH + ROUTES_IN_CODE;
 
     int rc = ax_segment_create(in.workers, routes, segment, &st->segment_fd, reterr);
+    if (rc == 0)
+        rc = open_channels(st, reterr);
     if (rc < 0)
         return rc;
     in.first_fd = AX_SPAWN_FIRST_FD;
-    in.segment_fd = AX_SPAWN_FIRST_FD + (int)n;
+    for (size_t i = 0; in.sockets && i < in.sockets->n; i++)
+        give(st, in.sockets->v[i].fd);
+    in.segment_fd = give(st, st->segment_fd);
+    int control_fd = give(st, st->pair[1]);
+    in.mailbox_fd = give(st, st->mailbox[1]);
+    in.board_fd = o->board_fd >= 0 ? give(st, o->board_fd) : -1;
     rc = st->plan_fd = ax_plan_memfd(&in, reterr);
     if (rc < 0)
         return rc;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, st->pair) < 0)
-        return ax_fail_os(reterr, errno, "cannot make the engine's control channel");
-    for (unsigned i = 0; i < n; i++)
-        st->fds[i] = o->plan.sockets->v[i].fd;
-    st->fds[n] = st->segment_fd;
-    st->fds[n + 1] = st->plan_fd;
-    st->fds[n + 2] = st->pair[1];
-    st->nfds = n + 3;
-    snprintf(st->plan_text, sizeof st->plan_text, "%d", in.segment_fd + 1);
-    snprintf(st->control_text, sizeof st->control_text, "%d", in.segment_fd + 2);
+    snprintf(st->plan_text, sizeof st->plan_text, "%d", give(st, st->plan_fd));
+    snprintf(st->control_text, sizeof st->control_text, "%d", control_fd);
     return 0;
 }
 
@@ -272,10 +287,18 @@ static int listen_to(struct ax_engine *e, int *fd, struct ax_err *reterr)
     return rc < 0 ? -AX_E_SYS : 0;
 }
 
-int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
-                    struct ax_segment **ret_segment, struct ax_err *reterr)
+static void close_start(const struct start *st)
 {
-    struct start st = {.segment_fd = -1, .plan_fd = -1, .pair = {-1, -1}};
+    close_fd(st->segment_fd);
+    close_fd(st->plan_fd);
+    close_fd(st->pair[1]);
+    close_fd(st->mailbox[1]);
+}
+
+int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
+                    struct ax_engine_parts *ret_parts, struct ax_err *reterr)
+{
+    struct start st = {.segment_fd = -1, .plan_fd = -1, .pair = {-1, -1}, .mailbox = {-1, -1}};
     struct ax_segment *segment = NULL;
     struct ax_engine *e = ax_calloc(1, sizeof *e);
     int rc = e ? open_fds(o, &st, &segment, reterr) : ax_fail(reterr, AX_E_NOMEM, "out of memory");
@@ -284,15 +307,14 @@ int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
         *e = (struct ax_engine){.magic = ENGINE_MAGIC, .o = *o, .line = AX_BUF_INIT(AX_ENGINE_LINE_MAX)};
         rc = e->pid = spawn(o, &st, reterr);
     }
-    close_fd(st.segment_fd);
-    close_fd(st.plan_fd);
-    close_fd(st.pair[1]);
+    close_start(&st);
     if (rc > 0 && listen_to(e, &st.pair[0], reterr) == 0) {
         *ret = e;
-        *ret_segment = segment;
+        *ret_parts = (struct ax_engine_parts){segment, st.mailbox[0]};
         return 0;
     }
     close_fd(st.pair[0]);
+    close_fd(st.mailbox[0]);
     ax_segment_free(segment);
     if (rc <= 0) {
         ax_free(e);

@@ -1,7 +1,7 @@
 /* supervisor/engine.h - one engine process: `node LIB/addon/engine.js --plan-fd N --control-fd M`, its
- * control pair and its metrics segment.  When to start, restart and stop one is the supervisor's business
- * (supervisor.c). Thread: the loop's.  Descriptors in the engine: the sockets from 3 on, then segment, plan,
- * control. */
+ * control pair, its metrics segment and its mailbox.  When to start, restart and stop one is the supervisor's
+ * business (runner.h, slot.h). Thread: the loop's.  Descriptors in the engine: the sockets from 3 on, then
+ * segment, plan, control, mailbox and, under `isolation: process`, the board. */
 #ifndef AX_SUPERVISOR_ENGINE_H
 #define AX_SUPERVISOR_ENGINE_H
 
@@ -22,11 +22,12 @@ struct ax_engine_options {
     uv_loop_t *loop;
     const char *node, *script;
     const struct ax_env *env;
-    struct ax_plan_input plan; /* first_fd and segment_fd are set here */
+    struct ax_plan_input plan; /* the numbers of descriptors are set here */
+    int board_fd;              /* BORROWED; -1 = none */
     int output;                /* becomes its stdout and stderr; 0 or -1 = ours */
     struct ax_log *log;
-    /* `m` is valid during the call. */
-    void (*on_message)(void *ctx, const struct ax_message *m);
+    /* `m` is valid during the call; an OWNED array of it may be taken. */
+    void (*on_message)(void *ctx, struct ax_message *m);
     /* The process is gone, everything it said was handed over; the engine is freed after the call. */
     void (*on_exit)(void *ctx, int wait_status);
     void *ctx;
@@ -34,13 +35,23 @@ struct ax_engine_options {
 
 struct ax_engine;
 
-/* *ret is OWNED by the loop: it frees itself after on_exit.  `ret_segment` is a mapping that is OWNED by the
- * caller from now on. */
+struct ax_engine_parts { /* OWNED by the caller from then on */
+    struct ax_segment *segment;
+    int mailbox; /* the sender end */
+};
+/* *ret is OWNED by the loop: it frees itself after on_exit. */
 int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
-                    struct ax_segment **ret_segment, struct ax_err *reterr);
+                    struct ax_engine_parts *ret_parts, struct ax_err *reterr);
 pid_t ax_engine_pid(const struct ax_engine *e);
 
-enum ax_order { AX_ORDER_LAME_DUCK, AX_ORDER_STOP, AX_ORDER_WORKERS, AX_ORDER_REOPEN_LOGS };
+enum ax_order {
+    AX_ORDER_LAME_DUCK,
+    AX_ORDER_STOP,
+    AX_ORDER_RETIRE,   /* as STOP, for a reload: onStop hooks see the reason */
+    AX_ORDER_HANDOVER, /* to the heir, which was told through the mailbox */
+    AX_ORDER_WORKERS,
+    AX_ORDER_REOPEN_LOGS,
+};
 void ax_engine_order(struct ax_engine *e, enum ax_order order);
 /* SIGKILL to its whole group; on_exit follows. */
 void ax_engine_kill(struct ax_engine *e);

@@ -45,6 +45,7 @@ static int parse_workers(const json_t *o, struct ax_message *m)
     size_t n = json_array_size(list);
 
     m->workers = n > AX_MESSAGE_WORKERS ? AX_MESSAGE_WORKERS : (unsigned)n;
+    m->zombies = number(o, "zombies");
     m->worker = ax_calloc(m->workers, sizeof *m->worker);
     if (!m->worker)
         return -AX_E_NOMEM;
@@ -67,9 +68,19 @@ static int parse_event(const json_t *o, struct ax_message *m)
     return m->kind && m->text ? 0 : -AX_E_PROTO;
 }
 
+static int parse_killed(const json_t *o, struct ax_message *m)
+{
+    const json_t *route = json_object_get(o, "route");
+
+    m->why = text(o, "why", "crash");
+    m->method = text(route, "method", NULL);
+    m->pattern = text(route, "pattern", NULL);
+    return !m->method == !m->pattern ? 0 : -AX_E_PROTO;
+}
+
 static int parse_type(const json_t *o, struct ax_message *m)
 {
-    static const char *const types[] = {"ready", "failed", "event", "workers", "drained"};
+    static const char *const types[] = {"ready", "failed", "event", "workers", "drained", "killed", "renew"};
     const char *type = text(o, "type", "");
     unsigned i = 0;
 
@@ -87,6 +98,11 @@ static int parse_type(const json_t *o, struct ax_message *m)
     case AX_MSG_WORKERS:
         return parse_workers(o, m);
     case AX_MSG_DRAINED:
+        return 0;
+    case AX_MSG_KILLED:
+        return parse_killed(o, m);
+    case AX_MSG_RENEW:
+        m->why = text(o, "why", "it asks for it");
         return 0;
     default:
         return -AX_E_PROTO;

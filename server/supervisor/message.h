@@ -7,7 +7,15 @@
 #include "base/err.h"
 #include "base/str.h"
 
-enum ax_message_type { AX_MSG_READY, AX_MSG_FAILED, AX_MSG_EVENT, AX_MSG_WORKERS, AX_MSG_DRAINED };
+enum ax_message_type {
+    AX_MSG_READY,
+    AX_MSG_FAILED,
+    AX_MSG_EVENT,
+    AX_MSG_WORKERS,
+    AX_MSG_DRAINED,
+    AX_MSG_KILLED,
+    AX_MSG_RENEW
+};
 
 struct ax_message_error {
     const char *file; /* NULL = no place */
@@ -22,6 +30,9 @@ enum { AX_MESSAGE_ERRORS = 64, AX_MESSAGE_WORKERS = 1024 };
 
 struct ax_message {
     enum ax_message_type type;
+    unsigned zombies;               /* WORKERS: threads that were given up and have not ended */
+    const char *method, *pattern;   /* KILLED; BORROWED; both NULL: nobody can tell the route */
+    const char *why;                /* KILLED, RENEW; BORROWED */
     unsigned workers;               /* READY; WORKERS: entries of worker[] */
     struct ax_message_error *error; /* FAILED; OWNED array, BORROWED strings */
     size_t nerrors;

@@ -21,6 +21,14 @@ static int64_t or_off(int64_t v)
     return v == AX_OFF ? -1 : v;
 }
 
+/* What one engine gets of a ceiling that is the whole server's. */
+static int64_t share(const struct ax_plan_input *in, int64_t limit)
+{
+    int64_t n = in->engines ? in->engines : 1;
+
+    return limit == AX_OFF ? limit : (limit + n - 1) / n;
+}
+
 void ax_plan_settings(const struct ax_plan_input *in, struct ax_settings *ret)
 {
     const struct ax_manifest *m = in->manifest;
@@ -36,7 +44,7 @@ void ax_plan_settings(const struct ax_plan_input *in, struct ax_settings *ret)
     ret->limit_body_memory = or_off(m->limits.body_memory);
     ret->limit_body_rate = or_off(m->limits.body_rate);
     ret->limit_connections = or_off(in->connections);
-    ret->limit_inflight = or_off(m->limits.inflight);
+    ret->limit_inflight = or_off(share(in, m->limits.inflight));
     ret->limit_pipeline = or_off(m->limits.pipeline);
     ret->limit_output = or_off(m->limits.output);
     ret->timeout_header_us = or_off(m->timeouts.header);
@@ -321,6 +329,10 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put_int(o, "heapMb", heap_mb(m), ok);
     put_int(o, "startup_us", or_off(m->timeouts.startup), ok);
     put_int(o, "shutdown_us", or_off(m->timeouts.shutdown), ok);
+    put_int(o, "stall_us", or_off(m->timeouts.stall), ok);
+    put_str(o, "isolation", m->server.isolation == AX_ISOLATION_PROCESS ? "process" : "thread", ok);
+    put_int(o, "slot", in->slot, ok);
+    put_bool(o, "hold", in->hold, ok);
     put(o, "settings", settings(in, ok), ok);
     put(o, "log", logging(in, ok), ok);
     put(o, "uploads", uploads(m, &m->uploads, ok), ok);
@@ -329,6 +341,8 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put(o, "routes", routes(m, ok), ok);
     put(o, "listen", sockets(in, ok), ok);
     put_int(o, "segmentFd", in->segment_fd, ok);
+    put_int(o, "mailboxFd", in->mailbox_fd, ok);
+    put_int(o, "boardFd", in->board_fd, ok);
     return o;
 }
 

@@ -13,12 +13,14 @@
 
 struct ax_plan_input {
     const struct ax_manifest *manifest;
-    unsigned generation, workers;
-    int64_t connections;                      /* limits.connections, maybe lowered; AX_OFF */
+    unsigned generation, workers; /* workers: in all, of every engine */
+    unsigned engines, slot;       /* how many there are (0 counts as 1), and which of them this is */
+    bool hold;                    /* another engine serves: accept nothing before all workers are ready */
+    int64_t connections;          /* limits.connections, maybe lowered; AX_OFF */
     enum ax_log_format format, access_format; /* resolved, never AUTO */
     const struct ax_sockets *sockets;         /* NULL = none (check) */
-    int first_fd;   /* the sockets' descriptors in the engine are first_fd, first_fd + 1 ... */
-    int segment_fd; /* its number in the engine; -1 = none */
+    int first_fd; /* the sockets' descriptors in the engine are first_fd, first_fd + 1 ... */
+    int segment_fd, mailbox_fd, board_fd; /* their numbers in the engine; -1 = none */
 };
 
 /* The numbers of the core, by the manifest. */

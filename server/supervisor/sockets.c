@@ -261,19 +261,75 @@ static int open_one(struct ax_sockets *s, const struct ax_sockets_input *in, con
     return open_host(s, in, l, l->host, reterr);
 }
 
-int ax_sockets_open(const struct ax_sockets_input *in, struct ax_sockets *ret, struct ax_err *reterr)
+/* ---- the same again after a reload */
+static char *key_of(const struct ax_sockets_input *in, const struct ax_listen *l)
+{
+    if (l->kind == AX_LISTEN_UNIX) {
+        char *path = ax_path_join(in->root, l->path);
+        char *key = path ? ax_asprintf("unix %s", path) : NULL;
+        ax_free(path);
+        return key;
+    }
+    const char *host = !l->port_only ? l->host : in->container ? "*" : "127.0.0.1";
+    return ax_asprintf("%s %u", host, l->port);
+}
+
+/* Those that were opened for the same words, and are in no place of *ret yet; false: there are none. */
+static bool take_old(const struct ax_sockets *old, const char *key, struct ax_sockets *ret)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < old->n && ret->n < AX_SOCKETS_MAX; i++) {
+        if (!old->v[i].key || strcmp(old->v[i].key, key) != 0 || ax_sockets_have(ret, old->v[i].fd))
+            continue;
+        ret->v[ret->n++] = old->v[i];
+        any = true;
+    }
+    return any;
+}
+
+static int renew_one(const struct ax_sockets_input *in, const struct ax_listen *l,
+                     const struct ax_sockets *old, struct ax_sockets *ret, struct ax_err *reterr)
+{
+    char *key = key_of(in, l);
+    size_t first = ret->n;
+    int rc = 0;
+
+    if (!key)
+        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    if (!take_old(old, key, ret)) {
+        rc = open_one(ret, in, l, reterr);
+        for (size_t i = first; rc == 0 && i < ret->n; i++)
+            if (!(ret->v[i].key = ax_strdup(key)))
+                rc = ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    }
+    ax_free(key);
+    return rc;
+}
+
+int ax_sockets_renew(const struct ax_sockets_input *in, const struct ax_sockets *old, struct ax_sockets *ret,
+                     struct ax_err *reterr)
 {
     struct ax_sockets s = {.n = 0};
 
-    for (size_t i = 0; i < in->nlisten; i++) {
-        int rc = open_one(&s, in, &in->listen[i], reterr);
+    for (size_t i = 0; i < old->n; i++)
+        if (!old->v[i].key)
+            s.v[s.n++] = old->v[i];
+    size_t n = s.n ? 0 : in->nlisten;
+    for (size_t i = 0; i < n; i++) {
+        int rc = renew_one(in, &in->listen[i], old, &s, reterr);
         if (rc < 0) {
-            ax_sockets_close(&s);
+            ax_sockets_close_but(&s, old);
             return rc;
         }
     }
     *ret = s;
     return 0;
+}
+
+int ax_sockets_open(const struct ax_sockets_input *in, struct ax_sockets *ret, struct ax_err *reterr)
+{
+    return ax_sockets_renew(in, &(struct ax_sockets){.n = 0}, ret, reterr);
 }
 
 static int adopt(struct ax_sockets *s, int fd, struct ax_err *reterr)
@@ -312,16 +368,45 @@ int ax_sockets_inherit(const char *listen_pid, const char *listen_fds, struct ax
     return (int)s.n;
 }
 
+static void close_one(struct ax_socket *sock)
+{
+    close(sock->fd);
+    if (sock->unix_path)
+        ax_unix_remove(sock->unix_path, &sock->file);
+    ax_free(sock->unix_path);
+    ax_free(sock->url);
+    ax_free(sock->key);
+}
+
+bool ax_sockets_have(const struct ax_sockets *s, int fd)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->v[i].fd == fd)
+            return true;
+    return false;
+}
+
+void ax_sockets_close_but(struct ax_sockets *s, const struct ax_sockets *other)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!ax_sockets_have(other, s->v[i].fd))
+            close_one(&s->v[i]);
+    s->n = 0;
+}
+
+void ax_sockets_replace(struct ax_sockets *s, struct ax_sockets *by, int backlog)
+{
+    for (size_t i = 0; i < by->n; i++)
+        if (by->v[i].key && ax_sockets_have(s, by->v[i].fd))
+            (void)listen(by->v[i].fd, backlog); /* it listens already: only the number changes */
+    ax_sockets_close_but(s, by);
+    *s = *by;
+    by->n = 0;
+}
+
 void ax_sockets_close(struct ax_sockets *s)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        close(s->v[i].fd);
-        if (s->v[i].unix_path)
-            ax_unix_remove(s->v[i].unix_path, &s->v[i].file);
-        ax_free(s->v[i].unix_path);
-        ax_free(s->v[i].url);
-    }
-    s->n = 0;
+    ax_sockets_close_but(s, &(struct ax_sockets){.n = 0});
 }
 
 bool ax_in_container(void)

@@ -18,6 +18,7 @@ struct ax_socket {
     char *url;                /* really bound: "http://127.0.0.1:3001", "unix:/run/app.sock" */
     char *unix_path;          /* NULL = TCP, or passed by systemd: not ours to remove */
     struct ax_unix_file file; /* UNIX */
+    char *key;                /* what was asked for, to know it again: "127.0.0.1 3001"; NULL = systemd's */
     bool everywhere;          /* a bare PORT that became all addresses, since this is a container */
 };
 struct ax_sockets {
@@ -35,6 +36,16 @@ struct ax_sockets_input {
 
 /* All or nothing; the message names the address (and the place in the manifest, if there is one). */
 int ax_sockets_open(const struct ax_sockets_input *in, struct ax_sockets *ret, struct ax_err *reterr);
+/* The same for a reload: what `old` listens on already is taken over as it is (descriptors and strings then
+ * belong to both, and one of the calls below has to end that); sockets of systemd stay whatever `in` says.
+ * *ret may be *old. */
+int ax_sockets_renew(const struct ax_sockets_input *in, const struct ax_sockets *old, struct ax_sockets *ret,
+                     struct ax_err *reterr);
+bool ax_sockets_have(const struct ax_sockets *s, int fd);
+/* Closes what `other` does not have: the new ones of a reload that failed. */
+void ax_sockets_close_but(struct ax_sockets *s, const struct ax_sockets *other);
+/* *s becomes *by, which is empty then; what it has no more is closed, what it kept gets this backlog. */
+void ax_sockets_replace(struct ax_sockets *s, struct ax_sockets *by, int backlog);
 /* Sockets passed by systemd (sd_listen_fds(3)): LISTEN_PID is ours and LISTEN_FDS says how many from 3 on.
  * Returns how many there are, 0 = none, or -code. */
 int ax_sockets_inherit(const char *listen_pid, const char *listen_fds, struct ax_sockets *ret,

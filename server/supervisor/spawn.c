@@ -48,7 +48,7 @@ static void reset_signals(void)
 /* First all of them out of the way of the target numbers, then down to those. */
 static int place_fds(const struct child *c, int *report)
 {
-    int high[64], top = AX_SPAWN_FIRST_FD + (int)c->s->nfds;
+    int high[128], top = AX_SPAWN_FIRST_FD + (int)c->s->nfds;
 
     if (c->s->nfds > sizeof high / sizeof *high) {
         errno = EMFILE;

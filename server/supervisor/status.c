@@ -4,6 +4,8 @@
 
 #include "base/alloc.h"
 #include "supervisor/proc.h"
+#include "supervisor/quarantine.h"
+#include "supervisor/runner.h"
 #include "supervisor/supervisor_private.h"
 
 /* jansson's setters fail for a NULL value: *ok is sticky. */
@@ -50,22 +52,24 @@ static json_t *admin(const struct ax_supervisor *s, bool *ok)
     return u.list;
 }
 
-static const struct ax_message_worker *seen(const struct ax_supervisor *s, unsigned id)
+static const struct ax_message_worker *seen(const struct ax_runner *r, unsigned id)
 {
-    for (unsigned i = 0; i < s->nworkers_seen; i++)
-        if (s->workers_seen[i].id == id)
-            return &s->workers_seen[i];
+    for (unsigned i = 0; i < r->nworkers; i++)
+        if (r->workers[i].id == id)
+            return &r->workers[i];
     return NULL;
 }
 
-static json_t *worker(const struct ax_supervisor *s, unsigned id, const struct ax_counters *c, bool *ok)
+static json_t *worker(const struct ax_runner *r, unsigned id, const struct ax_counters *c, bool *ok)
 {
-    const struct ax_message_worker *w = seen(s, id);
+    const struct ax_message_worker *w = seen(r, id);
+    bool ready = r->state == AX_RUNNER_READY;
+    unsigned again = r->gen->board ? r->slot->restarts : 0; /* its engine is its own */
     json_t *o = json_object();
 
     put_int(o, "id", id, ok);
-    put(o, "state", json_string(w ? w->state : s->engine_ready ? "ready" : "starting"), ok);
-    put_int(o, "restarts", w ? w->restarts : 0, ok);
+    put(o, "state", json_string(!ready ? ax_runner_state_name(r) : w ? w->state : "ready"), ok);
+    put_int(o, "restarts", (w ? w->restarts : 0) + again, ok);
     put_int(o, "connections", c->connections, ok);
     put_int(o, "inflight", c->inflight, ok);
     put_int(o, "requests", c->requests, ok);
@@ -75,39 +79,91 @@ static json_t *worker(const struct ax_supervisor *s, unsigned id, const struct a
     return o;
 }
 
+static void add_up(struct ax_counters *sum, const struct ax_counters *c)
+{
+    sum->connections += c->connections;
+    sum->inflight += c->inflight;
+    sum->requests += c->requests;
+    sum->batches += c->batches;
+    sum->pool_high = c->pool_high > sum->pool_high ? c->pool_high : sum->pool_high;
+    sum->pool_dry += c->pool_dry;
+}
+
+/* Those of the engines that serve; under `isolation: process` an engine has one of them, its slot's. */
+static void add_workers(const struct ax_slot *slot, json_t *a, struct ax_counters *sum, bool *ok)
+{
+    const struct ax_runner *r = slot->now;
+
+    for (unsigned i = 0; r && r->segment && i < ax_segment_workers(r->segment); i++) {
+        struct ax_counters c;
+        if (r->gen->board && i != slot->id)
+            continue;
+        ax_segment_read_counters(r->segment, i, &c);
+        add_up(sum, &c);
+        if (json_array_append_new(a, worker(r, i, &c, ok)) < 0)
+            *ok = false;
+    }
+}
+
 static json_t *workers(const struct ax_supervisor *s, struct ax_counters *sum, bool *ok)
 {
     json_t *a = json_array();
 
     *sum = (struct ax_counters){0};
-    for (unsigned i = 0; s->segment && i < ax_segment_workers(s->segment); i++) {
-        struct ax_counters c;
-        ax_segment_read_counters(s->segment, i, &c);
-        sum->connections += c.connections;
-        sum->inflight += c.inflight;
-        sum->requests += c.requests;
-        sum->batches += c.batches;
-        sum->pool_high = c.pool_high > sum->pool_high ? c.pool_high : sum->pool_high;
-        sum->pool_dry += c.pool_dry;
-        if (json_array_append_new(a, worker(s, i, &c, ok)) < 0)
+    for (unsigned i = 0; i < s->nslots; i++)
+        add_workers(s->slots[i], a, sum, ok);
+    return a;
+}
+
+static json_t *engine(const struct ax_runner *r, uint64_t *memory, bool *ok)
+{
+    struct ax_proc p = {0};
+    json_t *o = json_object();
+
+    put_int(o, "slot", r->slot->id, ok);
+    put_int(o, "generation", r->gen->number, ok);
+    put_int(o, "pid", (uint64_t)ax_runner_pid(r), ok);
+    put(o, "state", json_string(ax_runner_state_name(r)), ok);
+    if (ax_proc_read(ax_runner_pid(r), &p))
+        *memory += p.rss_bytes;
+    put_int(o, "memory", p.rss_bytes, ok);
+    put_int(o, "workers", r->gen->workers / r->gen->engines, ok);
+    put_int(o, "zombies", r->zombies, ok);
+    put_int(o, "inflight", ax_runner_inflight(r), ok);
+    put_int(o, "restarts", r->slot->restarts, ok);
+    return o;
+}
+
+/* Every process there is: those that serve, that start, and that hand over or drain. */
+static json_t *engines(const struct ax_supervisor *s, uint64_t *memory, bool *ok)
+{
+    json_t *a = json_array();
+
+    AX_LIST_EACH(it, &s->runners)
+    {
+        if (json_array_append_new(a, engine(AX_LIST_ENTRY(it, struct ax_runner, node), memory, ok)) < 0)
             *ok = false;
     }
     return a;
 }
 
-static json_t *engine(const struct ax_supervisor *s, uint64_t *memory, bool *ok)
+/* The first slot's, for whoever wants to know of one. */
+static json_t *first_engine(const struct ax_supervisor *s, bool *ok)
 {
+    const struct ax_runner *r = s->nslots ? s->slots[0]->now : NULL;
     struct ax_proc p;
+    unsigned restarts = 0;
     json_t *o = json_object();
 
-    if (s->engine && ax_proc_read(ax_engine_pid(s->engine), &p)) {
-        *memory += p.rss_bytes;
-        put_int(o, "pid", (uint64_t)ax_engine_pid(s->engine), ok);
+    for (unsigned i = 0; i < s->nslots; i++)
+        restarts += s->slots[i]->restarts;
+    if (r && ax_proc_read(ax_runner_pid(r), &p)) {
+        put_int(o, "pid", (uint64_t)ax_runner_pid(r), ok);
         put_int(o, "memory", p.rss_bytes, ok);
     } else {
         put(o, "pid", json_null(), ok);
     }
-    put_int(o, "restarts", s->restarts, ok);
+    put_int(o, "restarts", restarts, ok);
     return o;
 }
 
@@ -126,7 +182,8 @@ char *ax_status_text(struct ax_supervisor *s)
     put_int(o, "uptime_s", (uint64_t)(ax_mono_now().us - s->started.us) / 1000000, &ok);
     put(o, "manifest", json_string(s->m->file), &ok);
     put(o, "root", json_string(s->m->root), &ok);
-    put_int(o, "generation", s->generation, &ok);
+    put_int(o, "generation", s->gen->number, &ok);
+    put(o, "isolation", json_string(s->gen->board ? "process" : "thread"), &ok);
     put(o, "addresses", addresses(s, &ok), &ok);
     put(o, "admin", admin(s, &ok), &ok);
     put(o, "workers", workers(s, &sum, &ok), &ok);
@@ -136,7 +193,9 @@ char *ax_status_text(struct ax_supervisor *s)
     put_int(o, "batches", sum.batches, &ok);
     put_int(o, "pool_high", sum.pool_high, &ok);
     put_int(o, "pool_dry", sum.pool_dry, &ok);
-    put(o, "engine", engine(s, &memory, &ok), &ok);
+    put(o, "engine", first_engine(s, &ok), &ok);
+    put(o, "engines", engines(s, &memory, &ok), &ok);
+    put(o, "quarantined", ax_quarantine_json(s->quarantine), &ok);
     put_int(o, "memory", memory, &ok);
     put_int(o, "dropped", ax_writer_dropped(s->writer), &ok);
     char *raw = ok ? json_dumps(o, JSON_COMPACT) : NULL;

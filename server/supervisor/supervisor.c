@@ -2,74 +2,58 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
-#include "supervisor/dirs.h"
-#include "supervisor/node.h"
+#include "supervisor/plan.h"
+#include "supervisor/proc.h"
+#include "supervisor/quarantine.h"
+#include "supervisor/reload.h"
+#include "supervisor/runner.h"
 #include "supervisor/supervisor_private.h"
 
-enum {
-    FILES_ENGINE = 64,
-    FILES_PER_WORKER = 32
-}; /* descriptors beside connections: Node's own, logs, loops */
-enum { INT_ECHO_US = 20000 };
-enum { FILES_KEPT = 16 }; /* so many connections are always left */
+enum { INT_ECHO_US = 20000, WATCH_MS = 1000, EVENT_TEXT = 2048, MEMORY_AGE_US = 10000000 };
 
-int64_t ax_fit_connections(int64_t connections, uint64_t files, unsigned workers)
+void ax_supervisor_event(struct ax_supervisor *s, const char *kind, const char *fmt, ...)
 {
-    uint64_t own = FILES_ENGINE + (uint64_t)workers * FILES_PER_WORKER;
-    uint64_t room = files > own + FILES_KEPT ? files - own : FILES_KEPT;
+    char text[EVENT_TEXT];
+    va_list ap;
 
-    return connections == AX_OFF || (uint64_t)connections <= room ? connections : (int64_t)room;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ax_writer_event(s->writer, kind, text);
+}
+
+const char *ax_phase_name(const struct ax_supervisor *s)
+{
+    if (s->phase == AX_STARTING)
+        return "starting";
+    if (s->phase != AX_RUNNING)
+        return "stopping";
+    for (unsigned i = 0; i < s->gen->engines; i++)
+        if (!ax_slot_serves(s->slots[i]))
+            return "restarting";
+    return s->reload ? "reloading" : "running";
 }
 
 /* ---- set-up, one step each */
-static int setup_node(struct ax_supervisor *s, struct ax_err *reterr)
-{
-    struct ax_dirs dirs;
-    int rc = ax_env_make(s->m, s->o->environ, NULL, &s->env, reterr);
-
-    if (rc < 0 || !(s->node = ax_node_find(s->m, &s->env, reterr)))
-        return rc < 0 ? rc : -AX_E_MISSING;
-    rc = ax_node_check(s->node, &s->env, reterr);
-    if (rc < 0)
-        return rc;
-    rc = ax_install_dirs(&dirs, reterr);
-    if (rc < 0)
-        return rc;
-    s->script = s->o->engine_js ? ax_strdup(s->o->engine_js) : ax_path_join(dirs.lib, "addon/engine.js");
-    ax_install_dirs_fini(&dirs);
-    return s->script ? 0 : ax_fail(reterr, AX_E_NOMEM, "out of memory");
-}
-
-/* What AUTO means for access lines depends on where they go. */
-static enum ax_log_format access_format(const struct ax_manifest *m)
+int ax_supervisor_open_log(const struct ax_manifest *m, struct ax_log *ret, struct ax_err *reterr)
 {
     enum ax_log_format f = ax_log_format_of(m->log.format);
-    int fd = !m->log.access ? -1 : strcmp(m->log.access, "stdout") == 0 ? STDOUT_FILENO : -1;
-
-    if (f != AX_LOG_AUTO)
-        return f;
-    return fd >= 0 && isatty(fd) ? AX_LOG_TEXT : AX_LOG_JSON;
-}
-
-static int setup_log(struct ax_supervisor *s, struct ax_err *reterr)
-{
-    enum ax_log_format f = ax_log_format_of(s->m->log.format);
-    char *target = ax_log_target(s->m, s->m->log.output ? s->m->log.output : "stderr");
+    char *target = ax_log_target(m, m->log.output ? m->log.output : "stderr");
 
     if (!target)
         return ax_fail(reterr, AX_E_NOMEM, "out of memory");
     /* "combined" is a form of access lines only */
-    int rc = ax_log_open(&s->log, target, f == AX_LOG_COMBINED ? AX_LOG_AUTO : f,
-                         ax_log_level_of(s->m->log.level), reterr);
+    int rc = ax_log_open(ret, target, f == AX_LOG_COMBINED ? AX_LOG_AUTO : f, ax_log_level_of(m->log.level),
+                         reterr);
     ax_free(target);
-    s->access_format = access_format(s->m);
     return rc;
 }
 
@@ -89,36 +73,29 @@ static int setup_state(struct ax_supervisor *s, struct ax_err *reterr)
     return rc < 0 ? ax_fail(reterr, why.code, "%s", why.msg) : 0;
 }
 
+int ax_supervisor_open_sockets(const struct ax_supervisor *s, const struct ax_reading *r,
+                               const struct ax_sockets *old, struct ax_sockets *ret, struct ax_err *reterr)
+{
+    const struct ax_listen *over = r->listen;
+    const struct ax_manifest *m = r->manifest;
+    struct ax_sockets_input in = {over ? over : m->server.listen, over ? 1 : m->server.nlisten,
+                                  m->server.backlog, m->root, ax_in_container()};
+
+    (void)s;
+    return ax_sockets_renew(&in, old, ret, reterr);
+}
+
+/* Sockets of systemd replace server.listen, for as long as we run. */
 static int setup_sockets(struct ax_supervisor *s, struct ax_err *reterr)
 {
-    const struct ax_listen *over = s->o->listen;
-    struct ax_sockets_input in = {over ? over : s->m->server.listen, over ? 1 : s->m->server.nlisten,
-                                  s->m->server.backlog, s->m->root, ax_in_container()};
+    const struct ax_reading *r = &s->gen->reading;
 
-    if (!over) {
+    if (!r->listen) {
         int rc = ax_sockets_inherit(getenv("LISTEN_PID"), getenv("LISTEN_FDS"), &s->sockets, reterr);
         if (rc != 0)
             return rc < 0 ? rc : 0;
     }
-    return ax_sockets_open(&in, &s->sockets, reterr);
-}
-
-static void setup_limits(struct ax_supervisor *s)
-{
-    struct rlimit r;
-
-    s->workers = ax_plan_workers(s->m, s->o->workers);
-    s->connections = s->m->limits.connections;
-    if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-        return;
-    r.rlim_cur = r.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &r);
-    s->connections = ax_fit_connections(s->connections, r.rlim_max, s->workers);
-    if (s->connections != s->m->limits.connections)
-        ax_log_warn(&s->log,
-                    "limits.connections is lowered to %" PRId64
-                    ": the limit of open files (RLIMIT_NOFILE) is %" PRIu64,
-                    s->connections, (uint64_t)r.rlim_max);
+    return ax_supervisor_open_sockets(s, r, &s->sockets, &s->sockets, reterr);
 }
 
 static int setup_writer(struct ax_supervisor *s, struct ax_err *reterr)
@@ -137,7 +114,10 @@ static int setup_writer(struct ax_supervisor *s, struct ax_err *reterr)
 /* ---- signals */
 static void on_hup(struct ax_supervisor *s)
 {
-    ax_log_warn(&s->log, "reload is not supported yet");
+    struct ax_err err = {0};
+
+    if (ax_reload_begin(s, &err) < 0)
+        ax_log_warn(&s->log, "cannot reload now: %s", err.msg);
 }
 
 static void on_usr1(struct ax_supervisor *s)
@@ -146,8 +126,10 @@ static void on_usr1(struct ax_supervisor *s)
 
     if (ax_log_reopen(&s->log, &err) < 0)
         ax_log_error(&s->log, "%s", err.msg);
-    if (s->engine)
-        ax_engine_order(s->engine, AX_ORDER_REOPEN_LOGS);
+    AX_LIST_EACH(it, &s->runners)
+    {
+        ax_engine_order(AX_LIST_ENTRY(it, struct ax_runner, node)->engine, AX_ORDER_REOPEN_LOGS);
+    }
 }
 
 /* `timeout` and `npm` send the INT on that the terminal sends to all: two within a moment are one. */
@@ -156,19 +138,27 @@ static void on_int(struct ax_supervisor *s)
     ax_mono now = ax_mono_now();
 
     if (s->phase < AX_LAME_DUCK)
-        ax_run_stop(s);
+        ax_stop_begin(s);
     else if (s->first_int.us == 0 || now.us - s->first_int.us > INT_ECHO_US)
-        ax_run_kill(s);
+        ax_stop_now(s);
     if (s->first_int.us == 0)
         s->first_int = now;
+}
+
+static void on_child(struct ax_supervisor *s)
+{
+    AX_LIST_EACH(it, &s->runners)
+    {
+        ax_engine_child(AX_LIST_ENTRY(it, struct ax_runner, node)->engine);
+    }
 }
 
 static void on_signal(uv_signal_t *h, int sig)
 {
     struct ax_supervisor *s = AX_CAST(struct ax_supervisor, h->data, AX_SUPERVISOR_MAGIC);
 
-    if (sig == SIGCHLD && s->engine)
-        ax_engine_child(s->engine);
+    if (sig == SIGCHLD)
+        on_child(s);
     else if (sig == SIGHUP)
         on_hup(s);
     else if (sig == SIGUSR1)
@@ -176,7 +166,7 @@ static void on_signal(uv_signal_t *h, int sig)
     else if (sig == SIGINT)
         on_int(s);
     else if (sig == SIGTERM)
-        ax_run_stop(s);
+        ax_stop_begin(s);
 }
 
 static char *on_status(void *ctx)
@@ -186,7 +176,12 @@ static char *on_status(void *ctx)
 
 static void on_stop(void *ctx)
 {
-    ax_run_stop(AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC));
+    ax_stop_begin(AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC));
+}
+
+static int on_reload(void *ctx, struct ax_err *reterr)
+{
+    return ax_reload_begin(AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC), reterr);
 }
 
 static uint64_t on_flush(void *ctx)
@@ -215,17 +210,113 @@ static int setup_control(struct ax_supervisor *s, struct ax_err *reterr)
                                    .group = s->m->server.control.group,
                                    .status = on_status,
                                    .stop = on_stop,
+                                   .reload = on_reload,
                                    .flush = on_flush,
                                    .ctx = s};
 
     return s->with_state ? ax_control_open(&o, &s->control, reterr) : 0;
 }
 
+/* ---- quarantine */
+static void on_quarantine(void *ctx, const char *method, const char *pattern, int64_t until_us,
+                          const char *text)
+{
+    struct ax_supervisor *s = AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC);
+
+    AX_LIST_EACH(it, &s->runners)
+    {
+        ax_quarantine_set(AX_LIST_ENTRY(it, struct ax_runner, node)->segment, method, pattern, until_us);
+    }
+    ax_log_write(&s->log, until_us ? AX_LOG_ERROR : AX_LOG_INFO, NULL, 0, "%s", text);
+    ax_supervisor_event(s, "quarantine", "%s", text);
+}
+
+static int setup_quarantine(struct ax_supervisor *s, struct ax_err *reterr)
+{
+    struct ax_quarantine_options o = {.loop = &s->loop, .changed = on_quarantine, .ctx = s};
+    int rc = ax_quarantine_new(&o, &s->quarantine, reterr);
+
+    if (rc == 0)
+        ax_quarantine_reset(s->quarantine, s->m);
+    return rc;
+}
+
+/* ---- limits.memory */
+static void check_memory(struct ax_slot *slot, ax_mono now)
+{
+    struct ax_runner *r = slot->now;
+    struct ax_proc p;
+    char why[128];
+
+    if (!ax_slot_serves(slot) || now.us - r->ready_at.us < MEMORY_AGE_US ||
+        !ax_proc_read(ax_runner_pid(r), &p))
+        return;
+    int64_t limit = r->gen->m->limits.memory;
+    if (limit == AX_OFF || p.rss_bytes <= (uint64_t)limit)
+        return;
+    snprintf(why, sizeof why,
+             "it has %" PRIu64 " MiB in memory, more than limits.memory allows (%" PRId64 ")",
+             p.rss_bytes >> 20, limit >> 20);
+    ax_slot_renew(r, why);
+}
+
+static void on_memory(uv_timer_t *t)
+{
+    struct ax_supervisor *s = AX_CAST(struct ax_supervisor, t->data, AX_SUPERVISOR_MAGIC);
+    ax_mono now = ax_mono_now();
+
+    for (unsigned i = 0; i < s->nslots; i++)
+        check_memory(s->slots[i], now);
+}
+
+void ax_supervisor_watch(struct ax_supervisor *s)
+{
+    if (s->m->limits.memory == AX_OFF)
+        uv_timer_stop(&s->memory);
+    else
+        uv_timer_start(&s->memory, on_memory, WATCH_MS, WATCH_MS);
+}
+
+/* ---- the first start */
+static bool all_serve(const struct ax_supervisor *s)
+{
+    for (unsigned i = 0; i < s->gen->engines; i++)
+        if (!ax_slot_serves(s->slots[i]))
+            return false;
+    return true;
+}
+
+void ax_supervisor_ready(struct ax_supervisor *s)
+{
+    if (!all_serve(s))
+        return;
+    s->phase = AX_RUNNING;
+    ax_supervisor_watch(s);
+    for (size_t i = 0; i < s->sockets.n; i++)
+        s->o->listening(s->o->ctx, s->sockets.v[i].url, s->sockets.v[i].everywhere);
+    s->o->ready(s->o->ctx);
+}
+
+void ax_supervisor_give_up(struct ax_supervisor *s)
+{
+    s->failed = true;
+    ax_stop_now(s);
+}
+
+static int start_engines(struct ax_supervisor *s, struct ax_err *reterr)
+{
+    int rc = ax_slots_make(s, s->gen->engines, reterr);
+
+    for (unsigned i = 0; rc == 0 && i < s->gen->engines; i++)
+        rc = ax_slot_start(s->slots[i], s->gen, reterr);
+    return rc;
+}
+
 /* ---- the loop */
 static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
 {
     static const int numbers[AX_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
-    uv_timer_t *timers[] = {&s->retry, &s->startup, &s->lame, &s->shutdown, &s->report};
+    uv_timer_t *timers[] = {&s->lame, &s->report, &s->memory};
     int rc = 0;
 
     s->written.data = s;
@@ -247,8 +338,7 @@ static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
 
 void ax_supervisor_over(struct ax_supervisor *s)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&s->retry, (uv_handle_t *)&s->startup, (uv_handle_t *)&s->lame,
-                              (uv_handle_t *)&s->shutdown, (uv_handle_t *)&s->report};
+    uv_handle_t *handles[] = {(uv_handle_t *)&s->lame, (uv_handle_t *)&s->report, (uv_handle_t *)&s->memory};
 
     if (s->phase == AX_OVER)
         return;
@@ -257,6 +347,8 @@ void ax_supervisor_over(struct ax_supervisor *s)
     uv_close((uv_handle_t *)&s->written, NULL);
     for (unsigned i = 0; i < AX_COUNT(handles); i++)
         uv_close(handles[i], NULL);
+    ax_slots_close(s);
+    ax_quarantine_close(s->quarantine);
     for (unsigned i = 0; i < AX_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     ax_control_close(s->control, s->result.forced);
@@ -278,28 +370,37 @@ static int run(struct ax_supervisor *s, struct ax_err *reterr)
     }
     rc = open_handles(s, reterr);
     if (rc == 0)
+        rc = setup_quarantine(s, reterr);
+    if (rc == 0)
         rc = setup_control(s, reterr);
     if (rc == 0)
         rc = ax_supervisor_admin(s, reterr);
     if (rc == 0)
-        rc = ax_run_engine(s, reterr);
-    if (rc < 0) {
-        s->failed = true;
-        ax_supervisor_over(s);
-    }
+        rc = start_engines(s, reterr);
+    if (rc < 0)
+        ax_supervisor_give_up(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_loop_close(&s->loop);
     return rc;
 }
 
+static int setup_generation(struct ax_supervisor *s, struct ax_err *reterr)
+{
+    struct ax_reading first = {.manifest = s->o->manifest, .listen = s->o->listen, .workers = s->o->workers};
+    int rc = ax_generation_new(s->o, &first, 1, &s->gen, reterr);
+
+    s->last_generation = 1;
+    return rc;
+}
+
 static int setup(struct ax_supervisor *s, struct ax_err *reterr)
 {
-    int rc = setup_log(s, reterr);
+    int rc = ax_supervisor_open_log(s->m, &s->log, reterr);
 
-    if (rc < 0 || (rc = setup_node(s, reterr)) < 0 || (rc = setup_state(s, reterr)) < 0 ||
+    if (rc < 0 || (rc = setup_generation(s, reterr)) < 0 || (rc = setup_state(s, reterr)) < 0 ||
         (rc = setup_sockets(s, reterr)) < 0)
         return rc;
-    setup_limits(s);
+    ax_generation_warn(s->gen, &s->log);
     return setup_writer(s, reterr);
 }
 
@@ -307,12 +408,12 @@ static int setup(struct ax_supervisor *s, struct ax_err *reterr)
 static void teardown(struct ax_supervisor *s)
 {
     ax_writer_stop(s->writer);
+    ax_slots_free(s);
+    ax_quarantine_free(s->quarantine);
     ax_sockets_close(&s->sockets);
     ax_state_release(&s->lock);
     ax_state_fini(&s->state);
-    ax_env_fini(&s->env);
-    ax_free(s->node);
-    ax_free(s->script);
+    ax_generation_unref(s->gen);
     ax_log_close(&s->log);
     s->magic = 0;
     ax_free(s);
@@ -329,6 +430,7 @@ int ax_serve(const struct ax_serve_options *o, struct ax_serve_result *ret, stru
         .magic = AX_SUPERVISOR_MAGIC, .o = o, .m = o->manifest, .started = ax_mono_now()};
     s->lock.fd = -1;
     s->log.fd = -1;
+    ax_list_init(&s->runners);
     sigaction(SIGPIPE, &ignore, &before);
     int rc = setup(s, &s->err);
     if (rc == 0)

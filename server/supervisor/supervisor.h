@@ -11,8 +11,16 @@
 #include "config/manifest.h"
 #include "supervisor/state.h"
 
+/* The app's manifest as it was read at one moment, and what options and environment put in its place. */
+struct ax_reading {
+    const struct ax_manifest *manifest;
+    const struct ax_listen *listen; /* replaces server.listen; NULL = the manifest rules */
+    unsigned workers;               /* replaces server.workers; 0 = the manifest rules */
+    void *owner;                    /* of all three: `release` takes it back; NULL = BORROWED */
+};
+
 struct ax_serve_options {
-    const struct ax_manifest *manifest; /* BORROWED, as all here; outlives the call */
+    const struct ax_manifest *manifest; /* the first; BORROWED, as all here; outlives the call */
     struct ax_state_input state;
     const struct ax_listen *listen; /* replaces server.listen; NULL = the manifest rules */
     unsigned workers;               /* replaces server.workers; 0 = the manifest rules */
@@ -30,6 +38,12 @@ struct ax_serve_options {
     void (*admin)(void *ctx, const char *url);
     /* Why the app could not start, when there is more than one reason or a place in a file. */
     void (*problem)(void *ctx, const struct ax_err *err);
+    /* For a reload: everything anew, from the manifest's path on (links resolved again) to the .env.  Each
+     * error and warning goes to `problem`; 0 with *ret, or -code when it is not valid.  NULL = this app
+     * cannot be reloaded. */
+    int (*read)(void *ctx, struct ax_reading *ret,
+                void (*problem)(void *to, const struct ax_err *err, bool warning), void *to);
+    void (*release)(void *ctx, struct ax_reading *r); /* one that `read` made: its last engine is gone */
     void *ctx;
 };
 

@@ -31,7 +31,7 @@ struct ax_writer {
     pthread_mutex_t mutex;
     pthread_cond_t wake, written;
     struct ax_log *log;
-    int64_t interval_us;
+    pthread_mutex_t log_mutex;    /* held while the thread writes lines: the log's contents may change */
     struct ax_writer_watch watch; /* the main thread's */
 
     /* under the mutex */
@@ -40,6 +40,7 @@ struct ax_writer {
     struct event events[AX_WRITER_EVENTS_MAX];
     unsigned nevents;
     uint64_t dropped, restarts, all_restarts, rss, rounds;
+    int64_t interval_us, retention_us, max_bytes;
     bool stop, flush, busy; /* busy: a round is being written */
     void (*on_written)(void *ctx);
     void *ctx;
@@ -95,6 +96,22 @@ void ax_writer_watch(struct ax_writer *w, const struct ax_writer_watch *watch)
     pthread_mutex_unlock(&w->mutex);
     for (unsigned i = 0; watch && i < n; i++)
         watch->added(watch->ctx, here[i].segment, here[i].engine);
+}
+
+void ax_writer_configure(struct ax_writer *w, int64_t interval_us, int64_t retention_us, int64_t max_bytes,
+                         struct ax_log *log)
+{
+    pthread_mutex_lock(&w->log_mutex);
+    struct ax_log before = *w->log;
+    *w->log = *log;
+    *log = before;
+    pthread_mutex_unlock(&w->log_mutex);
+    pthread_mutex_lock(&w->mutex);
+    w->interval_us = interval_us < AX_WRITER_MIN_INTERVAL_US ? AX_WRITER_MIN_INTERVAL_US : interval_us;
+    w->retention_us = retention_us;
+    w->max_bytes = max_bytes;
+    pthread_cond_signal(&w->wake); /* an hour's interval may have become a second's */
+    pthread_mutex_unlock(&w->mutex);
 }
 
 void ax_writer_event(struct ax_writer *w, const char *kind, const char *text)
@@ -217,6 +234,7 @@ struct round { /* what one write works on, taken from the shared part */
     bool gone[AX_WRITER_SOURCES_MAX];
     unsigned n;
     struct ax_server_sample sample;
+    int64_t retention_us, max_bytes;
 };
 
 /* Entries of w->sources stay where they are while the thread works: only the thread removes any. */
@@ -232,7 +250,16 @@ static void begin_round(struct ax_writer *w, struct round *r)
     }
     own_sample(w, &r->sample);
     w->rss = r->sample.rss_bytes;
+    r->retention_us = w->retention_us;
+    r->max_bytes = w->max_bytes;
     w->busy = true;
+}
+
+static void say(struct ax_writer *w, enum ax_log_level level, const char *what, const char *why)
+{
+    pthread_mutex_lock(&w->log_mutex);
+    ax_log_write(w->log, level, NULL, 0, "%s%s", what, why);
+    pthread_mutex_unlock(&w->log_mutex);
 }
 
 static void take_events(struct ax_writer *w)
@@ -250,7 +277,7 @@ static void take_events(struct ax_writer *w)
         struct ax_err err = {0};
         /* one that cannot be written now waits in the store, and the round's own write tells of that */
         if (ax_store_event(w->store, e.at, e.kind, e.text, &err) < 0 && err.code != AX_E_DB)
-            ax_log_warn(w->log, "an event is not recorded: %s", err.msg);
+            say(w, AX_LOG_WARN, "an event is not recorded: ", err.msg);
         ax_free(e.kind);
         ax_free(e.text);
     }
@@ -264,14 +291,15 @@ static void write_round(struct ax_writer *w, struct round *r)
     for (unsigned i = 0; i < r->n; i++)
         if (r->gone[i])
             ax_source_end(r->list[i]);
+    ax_store_limits(w->store, r->retention_us, r->max_bytes);
     take_events(w);
     int rc = ax_store_write(w->store, r->list, r->n, &r->sample, now, &err);
     if (rc == 0)
         rc = ax_store_fold(w->store, now, &err);
     if (rc < 0 && !w->failing)
-        ax_log_warn(w->log, "metrics cannot be written now, they are kept and retried: %s", err.msg);
+        say(w, AX_LOG_WARN, "metrics cannot be written now, they are kept and retried: ", err.msg);
     else if (rc == 0 && w->failing)
-        ax_log_info(w->log, "metrics are written again");
+        say(w, AX_LOG_INFO, "metrics are written again", "");
     w->failing = rc < 0;
 }
 
@@ -294,14 +322,15 @@ static void end_round(struct ax_writer *w, const struct round *r)
     pthread_cond_broadcast(&w->written);
 }
 
-/* Under the mutex; false when it is time to end. */
-static bool wait_interval(struct ax_writer *w, ax_mono until)
+/* Under the mutex; false when it is time to end.  The interval may change meanwhile. */
+static bool wait_interval(struct ax_writer *w, ax_mono start)
 {
-    struct timespec ts = {until.us / 1000000, until.us % 1000000 * 1000};
-
-    while (!w->stop && !w->flush)
-        if (pthread_cond_timedwait(&w->wake, &w->mutex, &ts) == ETIMEDOUT)
+    while (!w->stop && !w->flush) {
+        int64_t until = start.us + w->interval_us;
+        struct timespec ts = {until / 1000000, until % 1000000 * 1000};
+        if (until <= ax_mono_now().us || pthread_cond_timedwait(&w->wake, &w->mutex, &ts) == ETIMEDOUT)
             break;
+    }
     w->flush = false;
     return !w->stop;
 }
@@ -314,8 +343,7 @@ static void *writer_main(void *arg)
 
     pthread_mutex_lock(&w->mutex);
     while (more) {
-        ax_mono start = ax_mono_now();
-        more = wait_interval(w, (ax_mono){start.us + w->interval_us});
+        more = wait_interval(w, ax_mono_now());
         begin_round(w, &r);
         pthread_mutex_unlock(&w->mutex);
         write_round(w, &r);
@@ -345,6 +373,7 @@ static void init_sync(struct ax_writer *w)
     pthread_condattr_t mono;
 
     pthread_mutex_init(&w->mutex, NULL);
+    pthread_mutex_init(&w->log_mutex, NULL);
     pthread_condattr_init(&mono);
     pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
     pthread_cond_init(&w->wake, &mono);
@@ -365,6 +394,7 @@ static void free_writer(struct ax_writer *w)
     ax_store_close(w->store);
     pthread_cond_destroy(&w->wake);
     pthread_cond_destroy(&w->written);
+    pthread_mutex_destroy(&w->log_mutex);
     pthread_mutex_destroy(&w->mutex);
     w->magic = 0;
     ax_free(w);
@@ -378,6 +408,8 @@ int ax_writer_start(const struct ax_writer_options *o, struct ax_writer **ret, s
         return ax_fail(reterr, AX_E_NOMEM, "out of memory");
     w->magic = WRITER_MAGIC;
     w->log = o->log;
+    w->retention_us = o->store.retention_us;
+    w->max_bytes = o->store.max_bytes;
     w->interval_us = o->interval_us < AX_WRITER_MIN_INTERVAL_US ? AX_WRITER_MIN_INTERVAL_US : o->interval_us;
     init_sync(w);
     int rc = ax_store_open(&o->store, &w->store, reterr);

@@ -18,16 +18,21 @@ struct ax_writer;
 struct ax_writer_options {
     struct ax_store_options store;
     int64_t interval_us; /* 100 ms at least */
-    struct ax_log *log;  /* BORROWED: what cannot be written is said here, once until it works again */
+    struct ax_log *log;  /* BORROWED, and changed by ax_writer_configure alone: what cannot be written is said
+                            here, once until it works again */
 };
 
-enum { AX_WRITER_MIN_INTERVAL_US = 100000, AX_WRITER_EVENTS_MAX = 1024, AX_WRITER_SOURCES_MAX = 64 };
+enum { AX_WRITER_MIN_INTERVAL_US = 100000, AX_WRITER_EVENTS_MAX = 1024, AX_WRITER_SOURCES_MAX = 2304 };
 
 /* Opens the store and starts the thread.  *ret is OWNED: ax_writer_stop. */
 int ax_writer_start(const struct ax_writer_options *o, struct ax_writer **ret, struct ax_err *reterr);
 /* The last write, then the end of the thread.  NULL is fine. */
 void ax_writer_stop(struct ax_writer *w);
 
+/* A new generation's settings, from the next interval on.  The contents of the log given at the start and of
+ * *log are exchanged, while the thread writes no line. */
+void ax_writer_configure(struct ax_writer *w, int64_t interval_us, int64_t retention_us, int64_t max_bytes,
+                         struct ax_log *log);
 /* From now on the segment is read too.  It is OWNED by the writer, which frees it after ax_writer_drop; until
  * then the main thread may read it.  -AX_E_LIMIT when too many still wait to be read out. */
 int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struct ax_err *reterr);

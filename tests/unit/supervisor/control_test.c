@@ -8,6 +8,7 @@
 #include "supervisor/unixsock.h"
 
 struct server { /* the control socket on a loop of its own thread */
+    unsigned reloads;
     uv_loop_t loop;
     struct ax_control *control;
     uv_async_t end, written;
@@ -73,6 +74,19 @@ static void *run(void *arg)
     return NULL;
 }
 
+/* Tells two lines and ends; the second time it is not possible. */
+static int on_reload(void *ctx, struct ax_err *reterr)
+{
+    struct server *s = ctx;
+
+    if (s->reloads++)
+        return ax_fail(reterr, AX_E_STATE, "not now");
+    ax_control_reloading(s->control, ax_strdup("{\"note\":\"a\"}"), false);
+    ax_control_reloading(s->control, ax_strdup("{\"reloaded\":true}"), true);
+    ax_control_reloading(s->control, ax_strdup("nobody waits"), true);
+    return 0;
+}
+
 static void start(struct server *s, unsigned idle_ms)
 {
     char root[] = "/";
@@ -86,8 +100,8 @@ static void start(struct server *s, unsigned idle_ms)
     uv_async_init(&s->loop, &s->end, on_end);
     uv_async_init(&s->loop, &s->written, on_written);
     s->end.data = s->written.data = s;
-    struct ax_control_options o = {&s->loop,  s->state.socket, 0600,     NULL, idle_ms,
-                                   on_status, on_stop,         on_flush, s};
+    struct ax_control_options o = {&s->loop,  s->state.socket, 0600,      NULL,     idle_ms,
+                                   on_status, on_stop,         on_reload, on_flush, s};
     int rc = ax_control_open(&o, &s->control, &err);
     assert_string_equal(err.msg, "");
     assert_int_equal(rc, 0);
@@ -139,7 +153,8 @@ static void test_answers(void **state)
         {"{\"command\":\"status\"}\n{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n{\"pid\":1}\n"},
         {"{\"command\":\"flush\"}\n", 0, "{\"ok\":true}\n"},
         {"{\"command\":\"flush\"}\n{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n{\"ok\":true}\n"},
-        {"{\"command\":\"reload\"}\n", 0, "{\"error\":\"not supported yet\"}\n"},
+        {"{\"command\":\"reload\"}\n", 0, "{\"note\":\"a\"}\n{\"reloaded\":true}\n"},
+        {"{\"command\":\"reload\"}\n", 0, "{\"error\":\"not now\"}\n"},
         {"{\"command\":\"dance\"}\n", 0, "{\"error\":\"unknown command\"}\n"},
         {"garbage\n{\"command\":\"status\"}\n", 0,
          "{\"error\":\"one JSON object a line is wanted, with a command\"}\n"},
@@ -230,7 +245,7 @@ static void test_open_fails(void **state)
 
     (void)state;
     uv_loop_init(&loop);
-    struct ax_control_options o = {&loop, path, 0600, NULL, 0, on_status, on_stop, on_flush, NULL};
+    struct ax_control_options o = {&loop, path, 0600, NULL, 0, on_status, on_stop, on_reload, on_flush, NULL};
     assert_int_equal(ax_control_open(&o, &c, NULL), -AX_E_BUSY);
     unlink(path);
     for (unsigned n = 1;; n++) {

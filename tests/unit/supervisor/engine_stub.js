@@ -52,7 +52,7 @@ control.on('data', (data) => {
   rest = lines.pop();
   for (const line of lines) {
     const message = JSON.parse(line);
-    if (message.type === 'stop') stop();
+    if (message.type === 'stop' || message.type === 'handover') stop();
     if (message.type === 'workers') tell({ type: 'workers', workers: [{ id: 0, state: 'ready', restarts: 3 }] });
   }
 });

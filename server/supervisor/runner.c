@@ -1,0 +1,282 @@
+#include "supervisor/runner.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "net/mailbox.h"
+#include "supervisor/quarantine.h"
+#include "supervisor/slot.h"
+#include "supervisor/spawn.h"
+#include "supervisor/supervisor_private.h"
+
+enum { GRACE_MS = 500 }; /* what an engine gets beyond its own timeout to say how it ended */
+
+static struct ax_runner *of(void *ctx)
+{
+    return AX_CAST(struct ax_runner, ctx, AX_RUNNER_MAGIC);
+}
+
+pid_t ax_runner_pid(const struct ax_runner *r)
+{
+    return ax_engine_pid(r->engine);
+}
+
+const char *ax_runner_state_name(const struct ax_runner *r)
+{
+    static const char *const names[] = {"starting", "ready", "handing over", "draining"};
+
+    return names[r->state];
+}
+
+uint64_t ax_runner_inflight(const struct ax_runner *r)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; r->segment && i < ax_segment_workers(r->segment); i++) {
+        struct ax_counters c;
+        ax_segment_read_counters(r->segment, i, &c);
+        n += c.inflight;
+    }
+    return n;
+}
+
+/* ---- what it says */
+static void on_ready(struct ax_runner *r)
+{
+    if (r->state != AX_RUNNER_STARTING)
+        return;
+    uv_timer_stop(&r->timer);
+    r->state = AX_RUNNER_READY;
+    r->ready_at = ax_mono_now();
+    ax_engine_order(r->engine, AX_ORDER_WORKERS);
+    ax_quarantine_apply(r->s->quarantine, r->segment);
+    ax_slot_ready(r);
+}
+
+static void on_failed(struct ax_runner *r, const struct ax_message *m)
+{
+    for (size_t i = 0; i < m->nerrors; i++) {
+        const struct ax_message_error *e = &m->error[i];
+        struct ax_err err = {0};
+        ax_fail_at(&err, AX_E_STATE, e->file, e->line, e->col, "%s", e->text);
+        ax_slot_failed(r, &err, true);
+    }
+}
+
+static void on_event(struct ax_runner *r, const struct ax_message *m)
+{
+    bool good = strcmp(m->kind, "restart") == 0;
+
+    ax_writer_event(r->s->writer, m->kind, m->text);
+    if (good)
+        ax_writer_restarted(r->s->writer, 1);
+    ax_log_write(&r->s->log, good ? AX_LOG_INFO : AX_LOG_WARN, NULL, 0, "%s", m->text);
+    ax_engine_order(r->engine, AX_ORDER_WORKERS);
+}
+
+static void on_workers(struct ax_runner *r, struct ax_message *m)
+{
+    ax_free(r->workers);
+    r->workers = m->worker;
+    r->nworkers = m->workers;
+    r->zombies = m->zombies;
+    m->worker = NULL;
+}
+
+static void on_message(void *ctx, struct ax_message *m)
+{
+    struct ax_runner *r = of(ctx);
+
+    switch (m->type) {
+    case AX_MSG_READY:
+        on_ready(r);
+        break;
+    case AX_MSG_FAILED:
+        on_failed(r, m);
+        break;
+    case AX_MSG_EVENT:
+        on_event(r, m);
+        break;
+    case AX_MSG_WORKERS:
+        on_workers(r, m);
+        break;
+    case AX_MSG_DRAINED:
+        r->drained = true;
+        break;
+    case AX_MSG_KILLED:
+        if (m->pattern)
+            ax_quarantine_kill(r->s->quarantine, m->method, m->pattern, m->why);
+        break;
+    case AX_MSG_RENEW:
+        ax_slot_renew(r, m->why);
+        break;
+    }
+}
+
+/* ---- its end */
+static void on_closed(uv_handle_t *h)
+{
+    struct ax_runner *r = of(h->data);
+
+    if (r->mailbox >= 0)
+        close(r->mailbox);
+    ax_generation_unref(r->gen);
+    ax_free(r->workers);
+    r->magic = 0;
+    ax_free(r);
+}
+
+static void on_exit(void *ctx, int status)
+{
+    struct ax_runner *r = of(ctx);
+
+    ax_list_remove(&r->node);
+    uv_timer_stop(&r->timer);
+    r->engine = NULL;
+    if (r->gen->board)
+        ax_board_set(r->gen->board, r->slot->id, AX_BOARD_ABSENT);
+    ax_slot_gone(r, status);
+    if (r->segment)
+        ax_writer_drop(r->s->writer, r->segment);
+    r->segment = NULL;
+    uv_close((uv_handle_t *)&r->timer, on_closed);
+}
+
+void ax_runner_kill(struct ax_runner *r)
+{
+    r->killed = true;
+    ax_engine_kill(r->engine);
+}
+
+/* ---- its start */
+static void on_startup_timeout(uv_timer_t *t)
+{
+    struct ax_runner *r = of(t->data);
+    struct ax_err err = {0};
+
+    ax_fail(&err, AX_E_LIMIT, "the app was not ready within timeouts.startup (%" PRId64 " ms)",
+            r->gen->m->timeouts.startup / 1000);
+    ax_slot_failed(r, &err, false);
+    ax_runner_kill(r);
+}
+
+static void patience(struct ax_runner *r, uv_timer_cb then, int64_t timeout_us)
+{
+    if (timeout_us == AX_OFF)
+        uv_timer_stop(&r->timer);
+    else
+        uv_timer_start(&r->timer, then, (uint64_t)(timeout_us / 1000) + GRACE_MS, 0);
+}
+
+static int start_engine(struct ax_runner *r, bool beside, struct ax_err *reterr)
+{
+    struct ax_supervisor *s = r->s;
+    const struct ax_generation *g = r->gen;
+    struct ax_engine_options o = {
+        .loop = &s->loop,
+        .node = g->node,
+        .script = g->script,
+        .env = &g->env,
+        .plan = {.manifest = g->m,
+                 .generation = g->number,
+                 .workers = g->workers,
+                 .engines = g->engines,
+                 .slot = r->slot->id,
+                 .hold = beside,
+                 .connections = g->connections,
+                 .format = s->log.format,
+                 .access_format = g->access_format,
+                 .sockets = s->opening ? s->opening : &s->sockets},
+        .board_fd = g->board_fd,
+        .output = s->o->output,
+        .log = &s->log,
+        .on_message = on_message,
+        .on_exit = on_exit,
+        .ctx = r,
+    };
+    struct ax_engine_parts parts;
+    struct ax_err why = {0};
+    int rc = ax_engine_start(&o, &r->engine, &parts, reterr);
+
+    if (rc < 0)
+        return rc;
+    r->mailbox = parts.mailbox;
+    if (ax_writer_add(s->writer, parts.segment, ax_engine_pid(r->engine), &why) < 0) {
+        /* what it counts would be lost: better no such engine; on_exit follows */
+        ax_segment_free(parts.segment);
+        ax_slot_failed(r, &why, false);
+        ax_runner_kill(r);
+        return 0;
+    }
+    r->segment = parts.segment;
+    return 0;
+}
+
+int ax_runner_start(struct ax_slot *slot, struct ax_generation *gen, bool beside, struct ax_runner **ret,
+                    struct ax_err *reterr)
+{
+    struct ax_runner *r = ax_calloc(1, sizeof *r);
+
+    if (!r)
+        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    *r = (struct ax_runner){.magic = AX_RUNNER_MAGIC,
+                            .s = slot->s,
+                            .slot = slot,
+                            .gen = gen,
+                            .mailbox = -1,
+                            .started = ax_mono_now()};
+    ax_generation_ref(gen);
+    ax_list_init(&r->node);
+    uv_timer_init(&slot->s->loop, &r->timer);
+    r->timer.data = r;
+    int rc = start_engine(r, beside, reterr);
+    if (rc < 0) {
+        uv_close((uv_handle_t *)&r->timer, on_closed);
+        return rc;
+    }
+    ax_list_push(&slot->s->runners, &r->node);
+    patience(r, on_startup_timeout, gen->m->timeouts.startup);
+    *ret = r;
+    return 0;
+}
+
+/* ---- its way out */
+static void on_shutdown_timeout(uv_timer_t *t)
+{
+    struct ax_runner *r = of(t->data);
+
+    ax_log_warn(&r->s->log,
+                "not all requests of engine %ld ended within timeouts.shutdown: the engine is killed, with "
+                "%" PRIu64 " requests in progress",
+                (long)ax_runner_pid(r), ax_runner_inflight(r));
+    ax_runner_kill(r);
+}
+
+static void leave(struct ax_runner *r, enum ax_runner_state state, enum ax_order order)
+{
+    r->state = state;
+    ax_engine_order(r->engine, order);
+    patience(r, on_shutdown_timeout, r->gen->m->timeouts.shutdown);
+}
+
+void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir)
+{
+    struct ax_err err = {0};
+
+    /* an engine whose mailbox does not take it closes its connections as when it stops */
+    if (ax_mailbox_send_heir(r->mailbox, heir->mailbox, &err) == 0) {
+        leave(r, AX_RUNNER_HANDING_OVER, AX_ORDER_RETIRE);
+        return;
+    }
+    ax_log_warn(&r->s->log, "engine %ld cannot hand over its connections: %s", (long)ax_runner_pid(r),
+                err.msg);
+    leave(r, AX_RUNNER_DRAINING, AX_ORDER_RETIRE);
+}
+
+void ax_runner_drain(struct ax_runner *r)
+{
+    leave(r, AX_RUNNER_DRAINING, AX_ORDER_STOP);
+}

@@ -1,0 +1,60 @@
+/* supervisor/runner.h - one engine process as the supervisor keeps it: from its start to its last word.
+ * A runner belongs to a slot (slot.h), which decides what it is for; it keeps its generation, its segment,
+ * the sender end of its mailbox and its patience.  What it becomes is told by ax_slot_ready, ax_slot_failed
+ * and ax_slot_gone; it frees itself on the loop after the last.  Thread: the loop's. */
+#ifndef AX_SUPERVISOR_RUNNER_H
+#define AX_SUPERVISOR_RUNNER_H
+
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "supervisor/engine.h"
+#include "supervisor/generation.h"
+
+enum { AX_RUNNER_MAGIC = 0x52554e52 };
+enum ax_runner_state {
+    AX_RUNNER_STARTING,
+    AX_RUNNER_READY,
+    AX_RUNNER_HANDING_OVER, /* its connections go to its heir */
+    AX_RUNNER_DRAINING,     /* stops, with no heir */
+};
+enum { AX_RUNNER_WHY = 400 };
+
+struct ax_supervisor;
+struct ax_slot;
+
+struct ax_runner {
+    uint32_t magic;
+    struct ax_supervisor *s;
+    struct ax_slot *slot;
+    struct ax_list node;        /* in s->runners */
+    struct ax_generation *gen;  /* a reference */
+    struct ax_engine *engine;   /* frees itself; NULL once it is gone */
+    struct ax_segment *segment; /* OWNED by the writer; NULL: it was never there */
+    int mailbox;                /* sender end, OWNED; -1 */
+    enum ax_runner_state state;
+    bool drained, killed; /* killed: by us, at the end of our patience */
+    bool reported;        /* its start failed with reasons, which were handed over */
+    ax_mono started, ready_at;
+    uv_timer_t timer;                  /* timeouts.startup, then timeouts.shutdown */
+    struct ax_message_worker *workers; /* as it said last; OWNED */
+    unsigned nworkers, zombies;
+    char why[AX_RUNNER_WHY]; /* the start failed: the first reason; "" */
+};
+
+/* Starts a process for the slot.  `beside`: another one serves meanwhile, so this one accepts nothing before
+ * all its workers are ready. */
+int ax_runner_start(struct ax_slot *slot, struct ax_generation *gen, bool beside, struct ax_runner **ret,
+                    struct ax_err *reterr);
+/* Its connections go to `heir`, which lives; it ends within timeouts.shutdown. */
+void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir);
+/* It finishes its requests and closes its connections, within timeouts.shutdown. */
+void ax_runner_drain(struct ax_runner *r);
+void ax_runner_kill(struct ax_runner *r);
+pid_t ax_runner_pid(const struct ax_runner *r);
+/* Requests in progress, all its workers together. */
+uint64_t ax_runner_inflight(const struct ax_runner *r);
+const char *ax_runner_state_name(const struct ax_runner *r);
+
+#endif
