@@ -147,10 +147,11 @@ static void close_door(struct ax_door *d)
 
 /* ---- a new one */
 
-static char *key_of(const struct ax_listen *l)
+static char *key_of(const struct ax_listen *l, const char *root)
 {
     if (l->kind == AX_LISTEN_UNIX)
-        return ax_asprintf("unix %s %d %s", l->path, l->mode, l->group ? l->group : "");
+        return ax_asprintf("unix %s %s %d %s", l->path[0] == '/' ? "" : root, l->path, l->mode,
+                           l->group ? l->group : "");
     return ax_asprintf("tcp %s %u %d", l->host, l->port, l->port_only);
 }
 
@@ -172,12 +173,12 @@ static int make_worker(struct ax_door *d, struct ax_err *reterr)
     return rc;
 }
 
-static int make_parts(struct ax_door *d, const struct ax_listen *l, struct ax_err *reterr)
+static int make_parts(struct ax_door *d, const struct ax_listen *l, const char *root, struct ax_err *reterr)
 {
-    struct ax_sockets_input in = {l, 1, BACKLOG, d->admin->o.root, ax_in_container()};
+    struct ax_sockets_input in = {l, 1, BACKLOG, root, ax_in_container()};
     int rc;
 
-    if (!d->key && !(d->key = key_of(l)))
+    if (!(d->key = key_of(l, root)))
         return ax_fail(reterr, AX_E_NOMEM, "no memory for the admin listener");
     rc = ax_segment_private(1, 1, &d->segment, reterr);
     if (rc == 0)
@@ -185,7 +186,7 @@ static int make_parts(struct ax_door *d, const struct ax_listen *l, struct ax_er
     return rc < 0 ? rc : make_worker(d, reterr);
 }
 
-static int open_door(struct ax_admin *a, const struct ax_listen *l, struct ax_err *reterr)
+static int open_door(struct ax_admin *a, const struct ax_listen *l, const char *root, struct ax_err *reterr)
 {
     struct ax_door *d = ax_calloc(1, sizeof *d);
 
@@ -194,7 +195,7 @@ static int open_door(struct ax_admin *a, const struct ax_listen *l, struct ax_er
     *d = (struct ax_door){.magic = AX_DOOR_MAGIC, .admin = a, .fresh = true};
     ax_list_push(&a->doors, &d->node);
     a->ndoors++;
-    int rc = make_parts(d, l, reterr);
+    int rc = make_parts(d, l, root, reterr);
     if (rc < 0) {
         free_door(d);
         return rc;
@@ -216,25 +217,25 @@ static struct ax_door *find_door(const struct ax_admin *a, const char *key)
 }
 
 /* Keeps the door of this address, or opens one. */
-static int want_door(struct ax_admin *a, const struct ax_listen *l, struct ax_err *reterr)
+static int want_door(struct ax_admin *a, const struct ax_listen *l, const char *root, struct ax_err *reterr)
 {
-    char *key = key_of(l);
+    char *key = key_of(l, root);
     struct ax_door *d = key ? find_door(a, key) : NULL;
 
     ax_free(key);
     if (!key)
         return ax_fail(reterr, AX_E_NOMEM, "no memory for the admin listener");
     if (!d)
-        return open_door(a, l, reterr);
+        return open_door(a, l, root, reterr);
     d->leaving = false;
     return 0;
 }
 
 /* ---- all of them */
 
-int ax_admin_prepare(struct ax_admin *a, const struct ax_listen *listen, size_t n, struct ax_err *reterr)
+int ax_admin_prepare(struct ax_admin *a, const struct ax_manifest *m, struct ax_err *reterr)
 {
-    int rc = n ? start_reading(a, reterr) : 0;
+    int rc = m->admin.nlisten ? start_reading(a, reterr) : 0;
 
     AX_LIST_EACH(it, &a->doors)
     {
@@ -242,8 +243,8 @@ int ax_admin_prepare(struct ax_admin *a, const struct ax_listen *listen, size_t 
         d->leaving = true;
         d->fresh = false;
     }
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = want_door(a, &listen[i], reterr);
+    for (size_t i = 0; rc == 0 && i < m->admin.nlisten; i++)
+        rc = want_door(a, &m->admin.listen[i], m->root, reterr);
     if (rc < 0)
         ax_admin_cancel(a);
     return rc;

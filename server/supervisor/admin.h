@@ -30,16 +30,15 @@ struct ax_admin_options {
     uv_loop_t *loop;
     struct ax_writer *writer; /* BORROWED: its segments are read; outlives the loop's run */
     struct ax_log *log;       /* BORROWED */
-    const char *root;         /* BORROWED: relative socket paths start here */
     void (*facts)(void *ctx, struct ax_admin_facts *ret);
     void *ctx;
 };
 
 /* With no door yet: reads and answers nothing.  *ret is OWNED by the loop: ax_admin_close. */
 int ax_admin_new(const struct ax_admin_options *o, struct ax_admin **ret, struct ax_err *reterr);
-/* Makes the doors those of `listen`: opens what is new, keeps what is there already.  All or nothing; until
- * ax_admin_commit the old ones stay, too.  One preparation at a time. */
-int ax_admin_prepare(struct ax_admin *a, const struct ax_listen *listen, size_t n, struct ax_err *reterr);
+/* Makes the doors those of the manifest: opens what is new, keeps what is there already.  All or nothing;
+ * until ax_admin_commit the old ones stay, too.  One preparation at a time.  Nothing of `m` is kept. */
+int ax_admin_prepare(struct ax_admin *a, const struct ax_manifest *m, struct ax_err *reterr);
 void ax_admin_commit(struct ax_admin *a); /* closes what is no longer wanted */
 void ax_admin_cancel(struct ax_admin *a); /* closes what was new */
 /* Calls each(ctx, url) for every address really bound. */

@@ -39,11 +39,11 @@ static void facts(void *ctx, struct ax_admin_facts *ret)
 int ax_supervisor_admin(struct ax_supervisor *s, struct ax_err *reterr)
 {
     struct ax_admin_options o = {
-        .loop = &s->loop, .writer = s->writer, .log = &s->log, .root = s->m->root, .facts = facts, .ctx = s};
+        .loop = &s->loop, .writer = s->writer, .log = &s->log, .facts = facts, .ctx = s};
     int rc = ax_admin_new(&o, &s->admin, reterr);
 
     if (rc == 0)
-        rc = ax_admin_prepare(s->admin, s->m->admin.listen, s->m->admin.nlisten, reterr);
+        rc = ax_admin_prepare(s->admin, s->m, reterr);
     if (rc < 0)
         return rc;
     ax_admin_commit(s->admin);

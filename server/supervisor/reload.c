@@ -268,7 +268,7 @@ static int prepare(struct ax_supervisor *s, struct ax_err *reterr)
     if (rc == 0)
         rc = ax_supervisor_open_sockets(s, &to->reading, &s->sockets, &s->reload->sockets, reterr);
     if (rc == 0)
-        rc = ax_admin_prepare(s->admin, to->m->admin.listen, to->m->admin.nlisten, reterr);
+        rc = ax_admin_prepare(s->admin, to->m, reterr);
     s->reload->admin = rc == 0;
     if (rc == 0)
         tell_changes(s);

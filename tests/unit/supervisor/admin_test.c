@@ -63,9 +63,21 @@ static void open_fix(struct fix *f)
 static int make(struct fix *f, struct ax_err *reterr)
 {
     struct ax_admin_options o = {
-        .loop = &f->loop, .writer = f->writer, .log = &f->log, .root = f->dir, .facts = on_facts, .ctx = f};
+        .loop = &f->loop, .writer = f->writer, .log = &f->log, .facts = on_facts, .ctx = f};
 
     return ax_admin_new(&o, &f->admin, reterr);
+}
+
+static int prepare(struct fix *f, const struct ax_listen *l, size_t n, struct ax_err *reterr)
+{
+    struct ax_manifest m = {.root = f->dir};
+    struct ax_listen copy[4];
+
+    for (size_t i = 0; i < n; i++)
+        copy[i] = l[i];
+    m.admin.listen = copy;
+    m.admin.nlisten = n;
+    return ax_admin_prepare(f->admin, &m, reterr);
 }
 
 static void close_admin(struct fix *f)
@@ -90,7 +102,7 @@ static void start(struct fix *f)
 
     open_fix(f);
     assert_int_equal(make(f, NULL), 0);
-    assert_int_equal(ax_admin_prepare(f->admin, &l, 1, NULL), 0);
+    assert_int_equal(prepare(f, &l, 1, NULL), 0);
     ax_admin_commit(f->admin);
     urls(f);
 }
@@ -243,17 +255,17 @@ static void test_addresses(void **state)
     (void)state;
     start(&f);
     unsigned port = f.port;
-    assert_int_equal(ax_admin_prepare(f.admin, both, 2, NULL), 0);
+    assert_int_equal(prepare(&f, both, 2, NULL), 0);
     urls(&f);
     assert_int_equal(f.nurls, 2);
     ax_admin_cancel(f.admin);
     urls(&f);
     assert_int_equal(f.nurls, 1);
-    assert_int_equal(ax_admin_prepare(f.admin, bad, 2, &err), -AX_E_SYS);
+    assert_int_equal(prepare(&f, bad, 2, &err), -AX_E_SYS);
     assert_non_null(strstr(err.msg, "cannot listen on 192.0.2.1:1"));
     urls(&f);
     assert_int_equal(f.nurls, 1);
-    assert_int_equal(ax_admin_prepare(f.admin, both, 2, NULL), 0);
+    assert_int_equal(prepare(&f, both, 2, NULL), 0);
     ax_admin_commit(f.admin);
     urls(&f);
     assert_int_equal(f.nurls, 2);
@@ -261,17 +273,17 @@ static void test_addresses(void **state)
     expect(&f, "/health/ready", 200, "ready");
     char *sock = ax_asprintf("%s/admin.sock", f.dir);
     assert_int_equal(access(sock, F_OK), 0);
-    assert_int_equal(ax_admin_prepare(f.admin, &tcp, 1, NULL), 0);
+    assert_int_equal(prepare(&f, &tcp, 1, NULL), 0);
     ax_admin_commit(f.admin);
     assert_int_equal(access(sock, F_OK), -1);
     ax_free(sock);
     expect(&f, "/health/ready", 200, "ready");
-    assert_int_equal(ax_admin_prepare(f.admin, NULL, 0, NULL), 0); /* off */
+    assert_int_equal(prepare(&f, NULL, 0, NULL), 0); /* off */
     ax_admin_commit(f.admin);
     urls(&f);
     assert_int_equal(f.nurls, 0);
-    add_segment(&f);                                               /* of which nobody is told any more */
-    assert_int_equal(ax_admin_prepare(f.admin, &tcp, 1, NULL), 0); /* and on again */
+    add_segment(&f);                                 /* of which nobody is told any more */
+    assert_int_equal(prepare(&f, &tcp, 1, NULL), 0); /* and on again */
     ax_admin_commit(f.admin);
     urls(&f);
     expect(&f, "/metrics", 200, "actix_ready 1\n");
@@ -331,7 +343,7 @@ static void test_no_memory(void **state)
         ax_fail_alloc_at(n);
         int rc = make(&f, &err);
         if (rc == 0)
-            rc = ax_admin_prepare(f.admin, &un, 1, &err);
+            rc = prepare(&f, &un, 1, &err);
         ax_fail_alloc_at(0);
         if (rc < 0)
             assert_int_equal(err.code, AX_E_NOMEM);
