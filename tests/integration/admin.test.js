@@ -207,6 +207,54 @@ test('min_ready counts', async (t) => {
   assert.equal(await s.signal('SIGTERM'), 0);
 });
 
+test('a reload opens, moves and closes it, and goes backwards in no count', async (t) => {
+  const head = (admin, more = '') => `server: { workers: 1, listen: "127.0.0.1:0" }\nadmin: ${admin}\n${more}`;
+  const a = app(t, head('off'));
+  const s = await a.serve();
+  const reload = (...args) => {
+    a.write('actix.yaml', manifest(...args));
+    return a.run('reload');
+  };
+  assert.doesNotMatch(s.stdout, /admin on/);
+  assert.deepEqual(a.json('status').admin, []);
+  for (let i = 0; i < 3; i++) await get(`${s.url}/`);
+  assert.match(reload(head('{ listen: ["127.0.0.1:0", unix:admin.sock] }')).stdout, /admin\.listen: \+ unix:admin\.sock/);
+  const [admin, sock] = a.json('status').admin;
+  const socketPath = sock.slice('unix:'.length);
+  await until(async () => (await health(admin, 'ready')).status === 200);
+  for (let i = 0; i < 4; i++) await get(`${s.url}/`);
+  const first = await scrape(admin);
+  assert.ok(first.get('actix_requests_total') >= 4); // from the first generation, what its engine still had to say
+  const before = counts(first)['/ 2xx'];
+
+  // another generation, with another route; the address stays
+  assert.equal(reload(head('{ listen: ["127.0.0.1:0", unix:admin.sock] }'), '  /new: home.js\n').code, 0);
+  assert.deepEqual(a.json('status').admin, [admin, sock]);
+  for (let i = 0; i < 5; i++) await get(`${s.url}/`);
+  await get(`${s.url}/new`);
+  const second = await scrape(admin);
+  assert.equal(counts(second)['/ 2xx'], before + 5);
+  assert.equal(counts(second)['/new 2xx'], 1);
+  for (const [key, n] of first) if (/_total|_count|_sum|_bucket/.test(key)) assert.ok(second.get(key) >= n, key);
+  assert.equal(second.get('actix_engine_restarts_total'), 0);
+
+  // an address that cannot be had changes nothing
+  const bad = reload(head('{ listen: "192.0.2.1:1" }'));
+  assert.equal(bad.code, 1);
+  assert.match(bad.stderr, /cannot listen on 192\.0\.2\.1:1/);
+  assert.deepEqual(a.json('status').admin, [admin, sock]);
+  assert.equal((await health(admin, 'ready')).status, 200);
+
+  assert.equal(reload(head('{ listen: unix:admin.sock }')).code, 0);
+  assert.deepEqual(a.json('status').admin, [sock]);
+  await assert.rejects(health(admin, 'ready'), { code: 'ECONNREFUSED' });
+  assert.equal(counts(await scrape({ socketPath }))['/ 2xx'], before + 5);
+  assert.equal(reload(head('off')).code, 0);
+  assert.deepEqual(a.json('status').admin, []);
+  assert.ok(!fs.existsSync(socketPath));
+  assert.equal(await s.signal('SIGTERM'), 0);
+});
+
 test('live says no while the only worker spins beyond stall, and yes again', async (t) => {
   const a = app(t, 'server: { workers: 1, listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\ntimeouts: { handler: 600ms }', '  /heavy: heavy.js\n');
   const s = await a.serve();
