@@ -11,6 +11,7 @@
 #include "net/internal.h"
 
 enum { ACCEPTS_PER_TURN = 64, ACCEPT_RETRY_US = 20000, IDLE_LEAST_US = 50000, IDLE_LOOKED_AT = 16 };
+enum { PASS_BY_US = 1000, PASS_BY_TIMES = 4 };
 
 /* Gives up the connection that is idle longest.  One that has come or was answered a moment ago, or whose
  * next request the kernel holds already, is not idle: false when there are only such. */
@@ -50,14 +51,14 @@ static bool may_accept(struct ax_worker *w)
 
 static void on_listen(uv_poll_t *h, int status, int events);
 
-/* Until one of ours closes or becomes idle, or for a moment. */
-static void pause_accept(struct ax_worker *w)
+/* Until one of ours closes or becomes idle, or for that long. */
+static void pause_accept(struct ax_worker *w, int64_t us)
 {
     w->accept_paused = true;
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_poll_stop(&w->listen[i]);
     uv_ref((uv_handle_t *)&w->timer); /* the one thing that a loop without connections may wait for */
-    ax_worker_arm_at(w, ax_worker_now(w).us + ACCEPT_RETRY_US);
+    ax_worker_arm_at(w, ax_worker_now(w).us + us);
 }
 
 void ax_worker_accept_resume(struct ax_worker *w)
@@ -75,6 +76,19 @@ static bool out_of_descriptors(int err)
     return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
 }
 
+/* Another engine with less to do is woken by the same client.  If it is too busy to come, we look again after
+ * a moment, and in the end accept all the same. */
+static bool leave_to_others(struct ax_worker *w)
+{
+    if (!w->engine || !ax_engine_has_most(w->engine) || w->passed_by == PASS_BY_TIMES) {
+        w->passed_by = 0;
+        return false;
+    }
+    w->passed_by++;
+    pause_accept(w, PASS_BY_US);
+    return true;
+}
+
 static void accept_some(struct ax_worker *w, int listen_fd)
 {
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
@@ -82,7 +96,7 @@ static void accept_some(struct ax_worker *w, int listen_fd)
             if (!somebody_waits(listen_fd))
                 return; /* nobody is given up for nobody */
             if (!close_oldest_idle(w) || !may_accept(w)) {
-                pause_accept(w);
+                pause_accept(w, ACCEPT_RETRY_US);
                 return;
             }
         }
@@ -96,7 +110,7 @@ static void accept_some(struct ax_worker *w, int listen_fd)
         if (w->engine)
             ax_engine_put_connection(w->engine);
         if (out_of_descriptors(err) && !close_oldest_idle(w))
-            pause_accept(w);
+            pause_accept(w, ACCEPT_RETRY_US);
         if (err != EINTR && err != ECONNABORTED)
             return;
     }
@@ -111,7 +125,7 @@ static void on_listen(uv_poll_t *h, int status, int events)
     if (!ax_worker_enter(w))
         return;
     ax_worker_touch(w);
-    if (status == 0 && uv_fileno((uv_handle_t *)h, &listen_fd) == 0)
+    if (status == 0 && uv_fileno((uv_handle_t *)h, &listen_fd) == 0 && !leave_to_others(w))
         accept_some(w, listen_fd);
     ax_worker_leave(w);
 }

@@ -429,6 +429,8 @@ void ax_worker_on_prepare(uv_prepare_t *h)
     ax_worker_count_pools(w);
     struct ax_deadline *idle = ax_deadline_first(&w->conn_timeouts[AX_TO_KEEP_ALIVE]);
     __atomic_store_n(&w->load_idle, idle ? idle->at.us : INT64_MAX, __ATOMIC_RELAXED);
+    if (w->nlisten && w->engine)
+        ax_engine_show_load(w->engine, (struct ax_load){w->nconns, w->inflight});
     w->fresh = false;
     if (AX_UNLIKELY(w->drain_due))
         tell_drained(w);

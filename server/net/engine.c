@@ -54,6 +54,8 @@ int ax_engine_new(const struct ax_engine_options *o, struct ax_engine **ret, str
     if (make_dead(e) < 0)
         goto fail_wake;
     e->magic = AX_ENGINE_MAGIC;
+    e->board = o->board;
+    e->slot = o->slot;
     e->mailbox = o->mailbox_fd > 0 ? o->mailbox_fd : -1;
     e->heir = -1;
     e->stall_us = o->stall_us > 0 ? o->stall_us : -1;
@@ -260,6 +262,26 @@ void ax_engine_free(struct ax_engine *e)
     ax_free(e->workers);
     e->magic = 0;
     ax_free(e);
+}
+
+/* ---- the board */
+
+void ax_engine_show_load(const struct ax_engine *e, struct ax_load load)
+{
+    if (AX_UNLIKELY(e->board))
+        ax_board_set(e->board, e->slot,
+                     e->balance == AX_BY_LEAST_INFLIGHT ? load.inflight : load.connections);
+}
+
+void ax_engine_show_absent(const struct ax_engine *e)
+{
+    if (e->board)
+        ax_board_set(e->board, e->slot, AX_BOARD_ABSENT);
+}
+
+bool ax_engine_has_most(const struct ax_engine *e)
+{
+    return AX_UNLIKELY(e->board) && ax_board_get(e->board, e->slot) > ax_board_least(e->board);
 }
 
 /* ---- parcels */

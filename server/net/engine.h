@@ -29,7 +29,9 @@ struct ax_engine {
     int64_t limit_connections, limit_inflight, limit_body_memory;
     atomic_int_least64_t connections, inflight_extra, body_memory;
     atomic_bool stopping, accepting_stopped;
-    atomic_bool full; /* the thread waits for a connection to end */
+    atomic_bool full;       /* the thread waits for a connection to end */
+    struct ax_board *board; /* BORROWED; NULL = none */
+    unsigned slot;
     int64_t stall_us; /* -1 = off */
     void (*event)(void *ctx, const struct ax_engine_event *ev);
     void *event_ctx;

@@ -174,6 +174,7 @@ struct ax_worker {
     uv_poll_t listen[AX_LISTEN_MAX];
     unsigned nlisten;
     bool accept_paused;
+    unsigned passed_by; /* times in a row that accepting was left to another engine */
     unsigned open_handles;
 
     pthread_mutex_t inbox_lock; /* guards the next four */
@@ -317,7 +318,11 @@ void ax_conn_pass_on(struct ax_conn *c);
 /* Any thread: a connection for another worker than `not_to` (NULL = any), for the heir, or, when there is
  * nobody, for the next worker that comes.  OWNED from now on. */
 void ax_engine_give(struct ax_engine *e, struct ax_parcel *p, const struct ax_worker *not_to);
-void ax_engine_await(struct ax_engine *e); /* until the watchdog is done with whatever it does */
+/* Under isolation: process the load of this engine's worker, for the others to see; cheap where it is not. */
+void ax_engine_show_load(const struct ax_engine *e, struct ax_load load);
+void ax_engine_show_absent(const struct ax_engine *e); /* it does not accept */
+bool ax_engine_has_most(const struct ax_engine *e);    /* another engine has less to do */
+void ax_engine_await(struct ax_engine *e);             /* until the watchdog is done with whatever it does */
 unsigned ax_engine_inflight_share(const struct ax_engine *e);
 
 #endif

@@ -104,7 +104,9 @@ static void collect(struct ax_engine *e, struct waits *s, bool accepts)
     s->n = 0;
     s->wake = wait_for(s, e->wake, POLLIN);
     pthread_mutex_lock(&e->lock);
-    int room = ax_engine_send_outbound(e), mailbox = e->mailbox;
+    int room = ax_engine_send_outbound(e);
+    int mailbox =
+        e->nready ? e->mailbox : -1; /* what comes meanwhile waits there, for whoever reads it next */
     pthread_mutex_unlock(&e->lock);
     s->room = wait_for(s, room, POLLOUT);
     s->mailbox = wait_for(s, mailbox, POLLIN);

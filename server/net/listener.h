@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "net/board.h"
 #include "net/worker.h"
 
 /* What the engine's thread has to tell; called on that thread, must not block. */
@@ -37,6 +38,10 @@ struct ax_engine_options {
     unsigned min_ready;
     int64_t stall_us; /* how long one call into JavaScript may run; 0 or -1 = as long as it likes */
     int mailbox_fd;   /* the engine's end (mailbox.h), OWNED after success; 0 or -1 = none */
+    /* isolation: process: what the engines know of each other's load, BORROWED, and which slot is ours; NULL
+     * = it is the only engine */
+    struct ax_board *board;
+    unsigned slot;
     void (*event)(void *ctx, const struct ax_engine_event *ev); /* NULL = nobody is told */
     void *event_ctx;
 };

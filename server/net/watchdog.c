@@ -69,6 +69,7 @@ static void take(struct ax_engine *e, unsigned id, struct ax_engine_event *ev)
 
     ax_list_init(&parcels);
     unregister(e, id);
+    ax_engine_show_absent(e);
     ax_take(w, e->dead, &parcels, ev);
     AX_LIST_EACH(it, &parcels)
     ax_engine_pass(e, AX_LIST_ENTRY(it, struct ax_parcel, node), NULL);

@@ -237,6 +237,8 @@ static void stop_listening(struct ax_worker *w)
 {
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_close((uv_handle_t *)&w->listen[i], on_handle_closed);
+    if (w->nlisten && w->engine)
+        ax_engine_show_absent(w->engine);
     w->nlisten = 0;
     if (w->accept_paused)
         uv_unref((uv_handle_t *)&w->timer);
