@@ -118,11 +118,23 @@ fail:
     drop(cl);
 }
 
+static char *error_line(const char *why)
+{
+    struct ax_buf b = AX_BUF_INIT(OUTPUT_MAX);
+
+    ax_buf_adds(&b, "{\"error\":\"");
+    ax_buf_add_json(&b, ax_str(why));
+    ax_buf_adds(&b, "\"}");
+    char *text = b.failed ? NULL : ax_strndup(b.p, b.n);
+    ax_buf_fini(&b);
+    return text;
+}
+
 static void refuse(struct client *cl, const char *why)
 {
     cl->last = true;
     uv_read_stop((uv_stream_t *)&cl->pipe);
-    answer(cl, ax_asprintf("{\"error\":\"%s\"}", why));
+    answer(cl, error_line(why));
 }
 
 static void reload(struct client *cl)

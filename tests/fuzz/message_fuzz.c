@@ -22,6 +22,9 @@ static void check(const struct ax_message *m)
     for (unsigned i = 0; m->type == AX_MSG_WORKERS && i < m->workers; i++)
         sum += strnlen(m->worker[i].state, sizeof m->worker[i].state);
     AX_ASSERT(m->type != AX_MSG_EVENT || (m->kind && m->text));
+    AX_ASSERT((m->type != AX_MSG_KILLED && m->type != AX_MSG_RENEW) || m->why);
+    AX_ASSERT(!m->method == !m->pattern);
+    sum += length(m->method) + length(m->pattern) + length(m->why);
     AX_ASSERT(sum < SIZE_MAX);
 }
 

@@ -80,7 +80,7 @@ static int on_reload(void *ctx, struct ax_err *reterr)
     struct server *s = ctx;
 
     if (s->reloads++)
-        return ax_fail(reterr, AX_E_STATE, "not now");
+        return ax_fail(reterr, AX_E_STATE, "not \"now\"");
     ax_control_reloading(s->control, ax_strdup("{\"note\":\"a\"}"), false);
     ax_control_reloading(s->control, ax_strdup("{\"reloaded\":true}"), true);
     ax_control_reloading(s->control, ax_strdup("nobody waits"), true);
@@ -154,7 +154,7 @@ static void test_answers(void **state)
         {"{\"command\":\"flush\"}\n", 0, "{\"ok\":true}\n"},
         {"{\"command\":\"flush\"}\n{\"command\":\"status\"}\n", 0, "{\"pid\":1}\n{\"ok\":true}\n"},
         {"{\"command\":\"reload\"}\n", 0, "{\"note\":\"a\"}\n{\"reloaded\":true}\n"},
-        {"{\"command\":\"reload\"}\n", 0, "{\"error\":\"not now\"}\n"},
+        {"{\"command\":\"reload\"}\n", 0, "{\"error\":\"not \\\"now\\\"\"}\n"},
         {"{\"command\":\"dance\"}\n", 0, "{\"error\":\"unknown command\"}\n"},
         {"garbage\n{\"command\":\"status\"}\n", 0,
          "{\"error\":\"one JSON object a line is wanted, with a command\"}\n"},
