@@ -61,11 +61,11 @@ node_tests() { # node_tests ACTIX ADDON FILES...
     count "${pass:-0}" "$fail" "${skip:-0}"
 }
 
-# The whole product under the address sanitizer, Node and all.
+# The whole product under the address sanitizer, Node and all, where clients choose what comes.
 sanitized() {
     build asan all || return
-    echo "== canaries (asan)"
-    node_tests "$PWD/build/asan/bin/actix" "$PWD/build/asan/lib/actix/addon" tests/integration/canary.test.js
+    echo "== canaries and hostile clients (asan)"
+    node_tests "$PWD/build/asan/bin/actix" "$PWD/build/asan/lib/actix/addon" tests/integration/{canary,smuggle,security,http}.test.js
 }
 
 build release DESTDIR="$dir/root" PREFIX=/usr install && javascript

@@ -4,12 +4,12 @@
 // Slots, buffers and connections are recycled all the while.  Under a build of the address sanitizer (ACTIX names one) it
 // sees as well whatever is read after its end.  CANARY_SEED and CANARY_ROUNDS ask for other or more.
 const assert = require('node:assert/strict');
-const { execFileSync, fork } = require('node:child_process');
+const { fork } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { App, BIN, get, until } = require('./serve-app');
+const { App, BIN, get, sanitized, sanitizer, until } = require('./serve-app');
 
 const ADDON = process.env.ACTIX_ADDON ?? path.join(path.dirname(fs.realpathSync(BIN)), '../lib/actix/addon');
 const SEED = Number(process.env.CANARY_SEED ?? 1);
@@ -17,11 +17,6 @@ const ROUNDS = Number(process.env.CANARY_ROUNDS ?? 24);
 const CLIENTS = 16;
 const KEPT = 64;
 
-const sanitized = JSON.parse(execFileSync(BIN, ['version', '--json'], { encoding: 'utf8' })).build.kind === 'asan';
-/** A plain Node does not load a sanitizer by itself; what Node leaks at its end is not ours. */
-const environment = sanitized
-  ? { LD_PRELOAD: execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim(), ASAN_OPTIONS: 'detect_leaks=0' }
-  : {};
 const noFinding = (text) => assert.doesNotMatch(text, /AddressSanitizer|runtime error:/, text);
 
 // ---- the handlers, for `actix serve` and for a plain Node: (req) => value
@@ -214,7 +209,7 @@ ${routes}  /mixed: mixed.js
     ...files,
     'mixed.js': 'module.exports = () => globalThis.mixed ?? [];',
   });
-  const s = await a.serveWith(environment);
+  const s = await a.serve();
   if (sanitized) assert.match(fs.readFileSync(`/proc/${a.json('status').engine.pid}/maps`, 'latin1'), /libasan/);
   const answered = await storm(s.port, SEED, ROUNDS);
   t.diagnostic(`${answered} answers of ${counted} requests`);
@@ -258,7 +253,7 @@ process.on('message', async (what) => {
 
 test('nor does one of a server that stops and starts in a plain Node', async (t) => {
   const a = new App(t, { 'plain.js': plain });
-  const child = fork(path.join(a.dir, 'plain.js'), { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const child = fork(path.join(a.dir, 'plain.js'), { env: { ...process.env, ...sanitizer }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));
   const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));

@@ -1,6 +1,6 @@
 'use strict';
 // An app in a temporary folder, served by the real `actix` (ACTIX, else the release build in this tree).
-const { spawn, spawnSync } = require('node:child_process');
+const { execFileSync, spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const http = require('node:http');
 const os = require('node:os');
@@ -8,12 +8,18 @@ const path = require('node:path');
 
 const BIN = process.env.ACTIX ?? path.join(__dirname, '../../build/release/bin/actix');
 
+const sanitized = JSON.parse(execFileSync(BIN, ['version', '--json'], { encoding: 'utf8' })).build.kind === 'asan';
+/** A plain Node does not load the address sanitizer by itself; what Node leaks at its end is not ours. */
+const sanitizer = sanitized
+  ? { LD_PRELOAD: execFileSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim(), ASAN_OPTIONS: 'detect_leaks=0' }
+  : {};
+
 // What decides how an app is served must come from the test alone.
 function cleanEnv(more) {
   const env = { ...process.env };
   for (const name of Object.keys(env))
     if (/^(ACTIX_|PORT$|HOST$|NODE_|STATE_DIRECTORY$|RUNTIME_DIRECTORY$|LISTEN_)/.test(name)) delete env[name];
-  return { ...env, ...more };
+  return { ...env, ...sanitizer, ...more };
 }
 
 class App {
@@ -152,4 +158,4 @@ async function until(what, limitMs = 10_000) {
   }
 }
 
-module.exports = { App, BIN, alive, get, until };
+module.exports = { App, BIN, alive, get, sanitized, sanitizer, until };
