@@ -11,6 +11,7 @@
 #include "net/internal.h"
 
 enum { ACCEPTS_PER_TURN = 64, ACCEPT_RETRY_US = 20000, IDLE_LEAST_US = 50000, IDLE_LOOKED_AT = 16 };
+enum { QUEUED_TURNS = 256 }; /* of ACCEPTS_PER_TURN each: more than any backlog holds */
 enum { PASS_BY_US = 1000, PASS_BY_TIMES = 4 };
 
 /* Gives up the connection that is idle longest.  One that has come or was answered a moment ago, or whose
@@ -113,6 +114,18 @@ static void accept_some(struct ax_worker *w, int listen_fd)
             pause_accept(w, ACCEPT_RETRY_US);
         if (err != EINTR && err != ECONNABORTED)
             return;
+    }
+}
+
+void ax_worker_accept_queued(struct ax_worker *w)
+{
+    int fd;
+
+    for (unsigned i = 0; i < w->nlisten; i++) {
+        if (uv_fileno((uv_handle_t *)&w->listen[i], &fd) != 0)
+            continue;
+        for (int turn = 0; turn < QUEUED_TURNS && !w->accept_paused && somebody_waits(fd); turn++)
+            accept_some(w, fd);
     }
 }
 

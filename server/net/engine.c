@@ -227,6 +227,8 @@ void ax_engine_set_stopping(struct ax_engine *e)
 void ax_engine_stop_accepting(struct ax_engine *e)
 {
     atomic_store(&e->accepting_stopped, true);
+    if (e->max_workers > 1)
+        ax_engine_leave_sockets(e);
     ax_engine_wake(e);
 }
 

@@ -240,6 +240,14 @@ void ax_conn_resume(struct ax_conn *c);      /* input that waited may go on */
 void ax_conn_half_closed(struct ax_conn *c); /* FIN while input waits */
 void ax_conn_eof(struct ax_conn *c);         /* FIN, and all before it was read */
 
+/* ---- listener.c */
+/* Once accepting has stopped: lets go of the listening sockets, so that a connect is refused as soon as
+ * nobody else has them.  Their numbers stay taken until their owner closes them.  With one worker it is that
+ * worker's to call, when its loop does not wait for them any more. */
+void ax_engine_leave_sockets(struct ax_engine *e);
+/* Nobody accepts after this engine: what is queued in the kernel is served first. */
+bool ax_engine_is_last(const struct ax_engine *e);
+
 /* ---- remote.c */
 void ax_request_orphan(struct ax_request *r); /* its connection is no longer its own; the address is kept */
 const char *ax_request_given_id(struct ax_request *r); /* by a trusted proxy; NULL = none */
@@ -303,6 +311,7 @@ void ax_worker_take_inbox(struct ax_worker *w);
 bool ax_worker_give_parcel(struct ax_worker *w, struct ax_parcel *p);
 void ax_worker_on_wake(uv_async_t *h);
 void ax_worker_accept_resume(struct ax_worker *w);
+void ax_worker_accept_queued(struct ax_worker *w); /* all that the kernel has accepted for it */
 /* Output leaves in one write a turn already: Nagle's algorithm would only hold the answers of the next turn
  * until the client has acknowledged those of the last, 40 ms later.  Accepted sockets inherit it (Linux). */
 void ax_listen_no_delay(int fd);

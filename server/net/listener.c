@@ -3,6 +3,7 @@
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -85,6 +86,31 @@ static bool accept_one(struct ax_engine *e, int listen_fd)
     if (err == EAGAIN || err == EINTR || err == ECONNABORTED)
         return true;
     return wait_for_room(e); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
+}
+
+/* Whom the kernel has let in before the sockets closed is served like everybody else. */
+static void accept_queued(struct ax_engine *e, int listen_fd)
+{
+    struct pollfd p = {.fd = listen_fd, .events = POLLIN};
+
+    while (has_worker(e) && poll(&p, 1, 0) == 1 && p.revents == POLLIN && accept_one(e, listen_fd))
+        ;
+}
+
+bool ax_engine_is_last(const struct ax_engine *e)
+{
+    return atomic_load(&e->stopping) && atomic_load(&e->accepting_stopped);
+}
+
+void ax_engine_leave_sockets(struct ax_engine *e)
+{
+    if (!atomic_load(&e->accepting_stopped))
+        return;
+    for (unsigned i = 0; i < e->nfds; i++) {
+        if (e->max_workers > 1 && ax_engine_is_last(e))
+            accept_queued(e, e->fds[i]);
+        dup3(e->dead, e->fds[i], O_CLOEXEC);
+    }
 }
 
 /* What the thread waits for: its wake-up, the mailbox, room in the one it sends to, and clients. */

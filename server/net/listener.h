@@ -51,9 +51,12 @@ int ax_engine_new(const struct ax_engine_options *o, struct ax_engine **ret, str
 int ax_engine_register(struct ax_engine *e, struct ax_worker *w,
                        struct ax_err *reterr); /* worker's thread, ready */
 void ax_engine_unregister(struct ax_engine *e,
-                          struct ax_worker *w);     /* worker's thread; returns when no one uses it */
-void ax_engine_stop_accepting(struct ax_engine *e); /* any thread; leaves the sockets open */
-void ax_engine_free(struct ax_engine *e);           /* all workers unregistered; joins the thread */
+                          struct ax_worker *w); /* worker's thread; returns when no one uses it */
+/* Any thread.  Something dead takes the place of the listening sockets (with one worker, when that drains):
+ * their numbers stay the caller's to close.  After ax_engine_set_stopping what was queued there is taken
+ * first. */
+void ax_engine_stop_accepting(struct ax_engine *e);
+void ax_engine_free(struct ax_engine *e); /* all workers unregistered; joins the thread */
 
 /* Shared ceilings; any thread.  _take is false when the ceiling is reached. */
 bool ax_engine_take_inflight(struct ax_engine *e);

@@ -235,11 +235,17 @@ static void on_handle_closed(uv_handle_t *h)
 
 static void stop_listening(struct ax_worker *w)
 {
+    bool alone = w->nlisten && w->engine;
+
+    if (alone && ax_engine_is_last(w->engine))
+        ax_worker_accept_queued(w);
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_close((uv_handle_t *)&w->listen[i], on_handle_closed);
     if (w->nlisten && w->engine)
         ax_engine_show_absent(w->engine);
     w->nlisten = 0;
+    if (alone)
+        ax_engine_leave_sockets(w->engine);
     if (w->accept_paused)
         uv_unref((uv_handle_t *)&w->timer);
     w->accept_paused = false;

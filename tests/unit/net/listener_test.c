@@ -66,6 +66,27 @@ static unsigned all_connections(struct cluster *c)
     return n;
 }
 
+static unsigned all_inflight(struct cluster *c)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < c->o.workers; i++)
+        n += ax_worker_load(c->s[i].worker).inflight;
+    return n;
+}
+
+/* 0 or the error. */
+static int try_to_connect(unsigned port)
+{
+    struct sockaddr_in a = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int os = connect(fd, (const struct sockaddr *)&a, sizeof a) < 0 ? errno : 0;
+
+    close(fd);
+    return os;
+}
+
 static int dial_and_ask(struct cluster *c)
 {
     int fd = dial(c->port);
@@ -521,6 +542,39 @@ static void test_worker_comes_late(void **state)
     cluster_stop(&c);
 }
 
+/* Who has connected in time is served, who comes later is refused at once and does not wait for the others to
+ * end. */
+static void test_stop_refuses_at_once(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        struct cluster c;
+        cluster_init(&c, workers);
+        cluster_start(&c);
+        int silent = dial(c.port);
+        puts_fd(silent, GET("/silent"));
+        while (all_inflight(&c) == 0)
+            sched_yield();
+        int queued = dial(c.port);
+        puts_fd(queued, GET("/"));
+        ax_engine_set_stopping(c.engine);
+        ax_engine_stop_accepting(c.engine);
+        for (unsigned i = 0; i < workers; i++)
+            server_command(&c.s[i], CMD_DRAIN);
+        expect(queued, 200, "Hello World");
+        assert_int_equal(try_to_connect(c.port), ECONNREFUSED);
+        close(queued);
+        for (unsigned i = 0; i < workers; i++) {
+            if (ax_worker_load(c.s[i].worker).inflight)
+                continue; /* it waits for an answer that never comes */
+            server_join(&c.s[i]);
+            c.running[i] = 0;
+        }
+        close(silent);
+        cluster_stop(&c);
+    }
+}
+
 static void test_each_allocation_fails(void **state)
 {
     (void)state;
@@ -597,6 +651,7 @@ int main(void)
         cmocka_unit_test(test_body_memory),
         cmocka_unit_test(test_workers_leave),
         cmocka_unit_test(test_worker_comes_late),
+        cmocka_unit_test(test_stop_refuses_at_once),
         cmocka_unit_test(test_each_allocation_fails),
         cmocka_unit_test(test_no_delay_is_inherited),
         cmocka_unit_test(test_refused_options),
