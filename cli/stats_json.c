@@ -100,6 +100,15 @@ static json_t *rows(const struct ax_stats *s, int by)
     return a;
 }
 
+static json_t *limits(const struct ax_stats *s)
+{
+    json_t *o = json_object();
+
+    for (size_t i = 0; i < s->nlimits; i++)
+        set_count(o, s->limits[i].name, s->limits[i].refused);
+    return o;
+}
+
 static json_t *server(const struct ax_stats *s)
 {
     json_t *o = json_object();
@@ -116,6 +125,7 @@ static json_t *server(const struct ax_stats *s)
     set_count(o, "late_sends", s->server.late_sends);
     set_count(o, "worker_restarts", s->server.worker_restarts);
     set_count(o, "dropped", s->server.dropped);
+    json_object_set_new(o, "limited", limits(s));
     return o;
 }
 

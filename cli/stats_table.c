@@ -131,6 +131,15 @@ static void print_server(const struct ax_stats *s)
                ax_short_count(c, s->server.dropped), ax_short_count(d, s->server.pool_dry));
 }
 
+static void print_limits(const struct ax_stats *s)
+{
+    char n[AX_SHORT_MAX];
+
+    for (size_t i = 0; i < s->nlimits; i++)
+        printf("%s%s %s%s", i ? ", " : "refused by ", s->limits[i].name,
+               ax_short_count(n, s->limits[i].refused), i + 1 < s->nlimits ? "" : "\n");
+}
+
 static int print_events(const struct ax_stats_view *v)
 {
     const struct ax_stats *s = v->routes;
@@ -180,7 +189,9 @@ int ax_stats_print(const struct ax_stats_view *v)
         print_empty(v);
     else if (print_rows(v) != AX_EXIT_OK)
         return AX_EXIT_FAILED;
-    if (v->routes->total.requests || v->routes->server.rss_bytes)
+    if (v->routes->total.requests || v->routes->server.rss_bytes) {
         print_server(v->routes);
+        print_limits(v->routes);
+    }
     return ax_finish(print_events(v));
 }

@@ -425,6 +425,8 @@ void ax_store_close(struct ax_store *st)
     if (!st)
         return;
     AX_ASSERT(st->magic == AX_STORE_MAGIC);
+    if (st->limited_s) /* what its last second has left */
+        (void)ax_store_put_limits(st, st->limited_s + 1, NULL);
     (void)ax_store_flush(st, NULL); /* nobody is left to keep what cannot be written */
     free_store(st);
 }

@@ -77,6 +77,10 @@ struct ax_stats_event {
     int64_t ts_us;
     char *kind, *text;
 };
+struct ax_stats_limit {
+    char *name; /* "limits.inflight" */
+    uint64_t refused;
+};
 struct ax_stats {
     int64_t since_us, until_us;
     struct ax_stats_row total;
@@ -85,7 +89,9 @@ struct ax_stats {
     struct {
         uint64_t rss_bytes, cpu_us, connections, inflight, accepted, pool_high, pool_dry, cache_hits,
             cache_misses, late_sends, worker_restarts, dropped;
-    } server; /* counters: sums over the window; gauges: the highest sample */
+    } server;                      /* counters: sums over the window; gauges: the highest sample */
+    struct ax_stats_limit *limits; /* that have refused requests, by name */
+    size_t nlimits;
     struct ax_stats_event *events;
     size_t nevents;
     int64_t

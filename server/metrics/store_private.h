@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "metrics/limits.h"
 #include "metrics/store.h"
 #include "metrics/store_sql.h"
 
@@ -90,6 +91,8 @@ struct ax_store {
     unsigned nbatches, nevents;
     size_t nrecords, bytes; /* of all batches */
 
+    uint64_t limited[AX_LIMITS];                 /* refused, and not told as an event yet */
+    int64_t limited_s;                           /* the second of the last such events */
     struct ax_store_sample held;                 /* counters of quiet seconds, for the next sample */
     int64_t sampled_s;                           /* when the last sample was taken; 0 = never */
     int64_t folded_s[AX_STORE_STEPS], expired_s; /* cut of the last folding per step; last expiry */
@@ -109,6 +112,9 @@ int ax_store_take(struct ax_store *st, struct ax_source *const *sources, unsigne
 void ax_store_free_batches(struct ax_store *st);
 /* Index of a name, added when it is new; -AX_E_NOMEM. */
 int64_t ax_store_route_index(struct ax_store *st, const struct ax_route_name *name);
+
+/* store_limits.c: what the limits have refused becomes events. */
+int ax_store_put_limits(struct ax_store *st, int64_t ts, struct ax_err *reterr);
 
 /* store_write.c: commits all that waits. */
 int ax_store_flush(struct ax_store *st, struct ax_err *reterr);

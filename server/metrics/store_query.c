@@ -40,9 +40,16 @@ static const char *const rows_sql[] = {
     ", ifnull(max(" #name "), 0)" /* as they are folded; the last one is of a server that stops */
 static const char server_sql[] = "SELECT 0" AX_SAMPLE_MAP(SUM, PEAK) " FROM server_stats WHERE " WINDOW;
 
-static const char events_sql[] =
-    "SELECT * FROM (SELECT ts_us, kind, text FROM events WHERE ts_us >= ?1 AND ts_us < ?2"
-    " ORDER BY ts_us DESC, rowid DESC LIMIT ?3) ORDER BY ts_us";
+static const char events_sql[] = "SELECT ts_us, kind, text FROM (SELECT ts_us, kind, text, rowid AS n FROM "
+                                 "events WHERE ts_us >= ?1 AND ts_us < ?2"
+                                 " ORDER BY ts_us DESC, rowid DESC LIMIT ?3) ORDER BY ts_us, n";
+
+/* As store_limits.c writes them: "NAME: COUNT requests refused". */
+static const char limits_sql[] =
+    "SELECT substr(text, 1, instr(text, ':') - 1) AS name, "
+    " sum(min(CAST(substr(text, instr(text, ':') + 2) AS INTEGER), 1000000000000))"
+    " FROM events WHERE kind = 'limit' AND ts_us >= ?1 AND ts_us < ?2 AND text GLOB '*: [0-9]* refused'"
+    " GROUP BY name ORDER BY name LIMIT ?3";
 
 /* By span, newest first: the index ends the search at the first row of the route. */
 static const char newest_sql[] =
@@ -333,6 +340,33 @@ out:
     return rc;
 }
 
+static int read_limits(struct query *x, struct ax_err *reterr)
+{
+    struct ax_stats *out = x->out;
+    sqlite3_stmt *st = NULL;
+    int rc = prepare(x, limits_sql, &st, reterr), more;
+
+    if (rc < 0)
+        goto out;
+    out->limits = ax_calloc(AX_LIMITS, sizeof *out->limits);
+    if (!out->limits)
+        goto no_memory;
+    sqlite3_bind_int64(st, 3, AX_LIMITS);
+    while ((more = next(x, st, reterr)) == 1) {
+        struct ax_stats_limit *l = &out->limits[out->nlimits++];
+        *l = (struct ax_stats_limit){column_dup(st, 0), (uint64_t)sqlite3_column_int64(st, 1)};
+        if (!l->name)
+            goto no_memory;
+    }
+    rc = more;
+    goto out;
+no_memory:
+    rc = ax_fail(reterr, AX_E_NOMEM, "no memory for the limits");
+out:
+    sqlite3_finalize(st);
+    return rc;
+}
+
 static int more_requests_first(const void *a, const void *b)
 {
     const struct ax_stats_row *x = a, *y = b;
@@ -370,6 +404,8 @@ static int read_all(struct query *x, struct ax_err *reterr)
         rc = read_server(x, reterr);
     if (rc == 0)
         rc = read_events(x, reterr);
+    if (rc == 0)
+        rc = read_limits(x, reterr);
     if (rc == 0)
         rc = read_newest(x, reterr);
     if (rc < 0)
@@ -421,7 +457,10 @@ void ax_stats_free(struct ax_stats *s)
         ax_free(s->events[i].kind);
         ax_free(s->events[i].text);
     }
+    for (size_t i = 0; i < s->nlimits; i++)
+        ax_free(s->limits[i].name);
     ax_free(s->rows);
+    ax_free(s->limits);
     ax_free(s->events);
     ax_free(s);
 }

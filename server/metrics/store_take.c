@@ -363,6 +363,8 @@ static void take_counters(struct ax_store *st, struct ax_source *src, unsigned w
     st->held.cache_misses += since(now.cache_misses, then->cache_misses);
     st->held.late_sends += since(now.late_sends, then->late_sends);
     st->held.dropped += since(now.dropped, then->dropped);
+    for (unsigned i = 0; i < AX_LIMITS; i++)
+        st->limited[i] += since(ax_limit_count(&now, i), ax_limit_count(then, i));
     *then = now;
     if (now.pool_high >
         gauges->pool_high) /* a mark that was reached, also by an engine that has ended since */
@@ -460,7 +462,8 @@ int ax_store_take(struct ax_store *st, struct ax_source *const *sources, unsigne
         if (failed < 0)
             rc = ax_fail(reterr, AX_E_NOMEM, "no memory to take metrics; they stay where they are");
     }
+    int told = ax_store_put_limits(st, ts, reterr);
     put_sample(st, b, &gauges);
     drop_if_empty(st, b);
-    return rc;
+    return rc < 0 ? rc : told;
 }

@@ -260,6 +260,5 @@ void ax_admission_let_in(struct ax_worker *w)
 
 void ax_admission_give_up(struct ax_request *r, const char *why)
 {
-    ax_count_add(&r->worker->count->limited, 1);
     ax_reply_error(r, 503, why, "max_inflight");
 }

@@ -61,8 +61,6 @@ static void refuse(struct ax_request *r, const struct ax_refusal *why)
     struct ax_conn *c = r->conn;
 
     r->head.keep_alive = false;
-    if (why->limit)
-        ax_count_add(&r->worker->count->limited, 1);
     ax_reply_error(r, why->status, why->text, why->limit);
     stop_reading(c);
 }
@@ -282,7 +280,6 @@ static enum routed route(struct ax_request *r)
 /* The connection goes on where the client waits for no word about its body. */
 static bool too_many(struct ax_request *r, const char *text, const char *limit)
 {
-    ax_count_add(&r->worker->count->limited, 1);
     ax_reply_error(r, 503, text, limit);
     return false;
 }

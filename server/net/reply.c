@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "metrics/limits.h"
 #include "net/internal.h"
 
 enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_NAME = 14, ID_LINE = ID_NAME + AX_REQUEST_ID_MAX + 2 };
@@ -369,6 +370,8 @@ int ax_reply_error(struct ax_request *r, unsigned status, const char *text, cons
 
     if (r->state == AX_REQ_ANSWERED)
         return -AX_E_STATE;
+    if (limit)
+        ax_count_limit(r->worker->count, limit);
     ax_buf_adds(&b, "{\"error\":\"");
     ax_buf_add_json(&b, ax_str(text));
     ax_buf_addc(&b, '"');

@@ -33,7 +33,7 @@ char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t 
 int ax_reply_end(struct ax_request *r, size_t body_bytes);
 
 /* An answer of the server itself: JSON {"error":text} with "path" for 404 and "limit" when given; Retry-After
- * goes with 503.  Results as ax_reply. */
+ * goes with 503, and the limit is counted by its name (metrics/limits.h).  Results as ax_reply. */
 int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit);
 
 #endif

@@ -73,6 +73,7 @@ test('max_inflight and queue: in order of arrival, beyond both 503, other routes
     await until(async () => (await held(port)) === Math.min(2, left - 1));
   }
   await Promise.all(all);
+  await until(() => a.json('stats').server.limited.max_inflight === 2);
   assert.deepEqual(order, ['a 200 a', 'b 200 b', 'c 200 c', 'd 200 d', 'e 200 e']);
 });
 
