@@ -185,6 +185,7 @@ static void process(struct ax_buf *out, const struct ax_prometheus_facts *f)
            "Engine processes started in place of ones that ended.", f->engine_restarts);
     number(out, "actix_worker_restarts_total", "counter", "Workers that were replaced.", f->worker_restarts);
     number(out, "actix_workers_ready", "gauge", "Workers that take requests.", f->workers_ready);
+    number(out, "actix_zombie_workers", "gauge", "Replaced workers that could not be ended yet.", f->zombies);
     number(out, "actix_live", "gauge", "What /health/live says: 1 or 0.", f->live);
     number(out, "actix_ready", "gauge", "What /health/ready says: 1 or 0.", f->ready);
     number(out, "process_resident_memory_bytes", "gauge",

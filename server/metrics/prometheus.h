@@ -20,8 +20,8 @@ struct ax_prometheus_facts { /* what the totals do not know */
     ax_wall started;            /* of the supervisor */
     uint64_t rss_bytes, cpu_us; /* supervisor and engines; cpu_us never falls */
     uint64_t engine_restarts, worker_restarts;
-    uint64_t dropped; /* records that found no room in the supervisor, beside the workers' */
-    unsigned workers_ready;
+    uint64_t dropped;                /* records that found no room in the supervisor, beside the workers' */
+    unsigned workers_ready, zombies; /* zombies: stalled workers that could not be ended yet */
     bool live, ready;
 };
 

@@ -22,6 +22,7 @@ struct ax_admin_facts { /* asked for at each look and at each request for a page
     bool stopping;      /* lame duck, drain */
     unsigned ready;     /* workers that take requests */
     unsigned min_ready; /* server.min_ready */
+    unsigned zombies;   /* replaced workers that could not be ended yet */
     uint64_t engine_restarts;
     int64_t stall_us; /* timeouts.stall; AX_OFF */
 };

@@ -22,16 +22,19 @@ static unsigned ready_in(const struct ax_slot *slot)
 static void facts(void *ctx, struct ax_admin_facts *ret)
 {
     const struct ax_supervisor *s = AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC);
-    unsigned ready = 0, restarts = 0;
+    unsigned ready = 0, restarts = 0, zombies = 0;
 
     for (unsigned i = 0; i < s->nslots; i++) {
         ready += ready_in(s->slots[i]);
         restarts += s->slots[i]->restarts;
     }
+    AX_LIST_EACH(it, &s->runners)
+    zombies += AX_LIST_ENTRY(it, struct ax_runner, node)->zombies;
     *ret = (struct ax_admin_facts){.starting = s->phase == AX_STARTING,
                                    .stopping = s->phase > AX_RUNNING,
                                    .ready = ready,
                                    .min_ready = (unsigned)s->m->server.min_ready,
+                                   .zombies = zombies,
                                    .engine_restarts = restarts,
                                    .stall_us = s->m->timeouts.stall};
 }

@@ -166,6 +166,7 @@ static void fill_facts(struct ax_admin *a, const struct ax_admin_facts *f, struc
         .worker_restarts = ax_writer_restarts(a->o.writer),
         .dropped = ax_writer_dropped(a->o.writer),
         .workers_ready = f->ready,
+        .zombies = f->zombies,
         .live = is_live(a, f),
         .ready = is_ready(f),
     };

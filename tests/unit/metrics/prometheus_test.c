@@ -199,6 +199,7 @@ static const struct ax_prometheus_facts facts = {.version = "1.2.3-\"x\"",
                                                  .worker_restarts = 3,
                                                  .dropped = 4,
                                                  .workers_ready = 5,
+                                                 .zombies = 6,
                                                  .live = true};
 
 static struct ax_segment *segment_of(const char *const *patterns, unsigned n)
@@ -293,6 +294,7 @@ static void test_page(void **state)
     assert_true(value_of(&page, "actix_engine_restarts_total") == 2);
     assert_true(value_of(&page, "actix_worker_restarts_total") == 3);
     assert_true(value_of(&page, "actix_workers_ready") == 5);
+    assert_true(value_of(&page, "actix_zombie_workers") == 6);
     assert_true(value_of(&page, "actix_live") == 1 && value_of(&page, "actix_ready") == 0);
     assert_true(value_of(&page, "process_cpu_seconds_total") == 1.5);
     assert_true(value_of(&page, "process_start_time_seconds") == 1700000000.25);

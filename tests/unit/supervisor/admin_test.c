@@ -178,8 +178,11 @@ static void test_ready(void **state)
     (void)state;
     start(&f);
     for (size_t i = 0; i < AX_COUNT(t); i++) {
-        f.facts =
-            (struct ax_admin_facts){t[i].starting, t[i].stopping, t[i].ready, t[i].min_ready, 0, HOUR_US};
+        f.facts = (struct ax_admin_facts){.starting = t[i].starting,
+                                          .stopping = t[i].stopping,
+                                          .ready = t[i].ready,
+                                          .min_ready = t[i].min_ready,
+                                          .stall_us = HOUR_US};
         expect(&f, "/health/ready", t[i].status, t[i].says);
     }
     close_fix(&f);
