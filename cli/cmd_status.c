@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "cli/app.h"
@@ -32,6 +33,14 @@ static uint64_t sum(const json_t *list, const char *key)
     return n;
 }
 
+static void print_quarantined(const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *q = json_array_get(list, i);
+        printf("quarantined: %s %s until %s\n", text(q, "method"), text(q, "route"), text(q, "until"));
+    }
+}
+
 static void print_summary(const json_t *o)
 {
     char up[AX_SHORT_MAX] = "0s", memory[AX_SHORT_MAX]; /* whole seconds: the first one is no microsecond */
@@ -48,6 +57,45 @@ static void print_summary(const json_t *o)
         printf("admin on %s\n", json_string_value(json_array_get(admin, i)));
     if (number(engine, "restarts"))
         printf("the engine was restarted %" PRIu64 " times\n", number(engine, "restarts"));
+    print_quarantined(json_object_get(o, "quarantined"));
+}
+
+/* One engine that is ready and has no zombies is not worth a table: the summary has told of it. */
+static bool engines_matter(const json_t *list)
+{
+    const json_t *first = json_array_get(list, 0);
+
+    return json_array_size(list) != 1 || strcmp(text(first, "state"), "ready") != 0 ||
+           number(first, "zombies");
+}
+
+static int print_engines(const json_t *list, const struct ax_args *args)
+{
+    static const char *const numbers[] = {"workers", "zombies", "inflight", "restarts"};
+    char n[AX_SHORT_MAX];
+    struct ax_table *t = ax_table_new();
+
+    ax_table_column(t, "ENGINE", AX_COL_RIGHT);
+    ax_table_column(t, "PID", AX_COL_RIGHT);
+    ax_table_column(t, "GENERATION", AX_COL_RIGHT);
+    ax_table_column(t, "STATE", 0);
+    ax_table_column(t, "MEMORY", AX_COL_RIGHT);
+    ax_table_column(t, "WORKERS", AX_COL_RIGHT);
+    ax_table_column(t, "ZOMBIES", AX_COL_RIGHT);
+    ax_table_column(t, "INFLIGHT", AX_COL_RIGHT);
+    ax_table_column(t, "RESTARTS", AX_COL_RIGHT);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *e = json_array_get(list, i);
+        ax_table_row(t);
+        ax_table_cell(t, "%" PRIu64, number(e, "slot"));
+        ax_table_cell(t, "%" PRIu64, number(e, "pid"));
+        ax_table_cell(t, "%" PRIu64, number(e, "generation"));
+        ax_table_cell(t, "%s", text(e, "state"));
+        ax_table_cell(t, "%s", ax_short_bytes(n, number(e, "memory")));
+        for (unsigned k = 0; k < sizeof numbers / sizeof *numbers; k++)
+            ax_table_cell(t, "%s", ax_short_count(n, number(e, numbers[k])));
+    }
+    return ax_table_print(t, args);
 }
 
 static int print_workers(const json_t *o, const struct ax_args *args)
@@ -85,7 +133,10 @@ static int print_status(json_t *o, const struct ax_args *args)
     if (ax_args_flag(args, "json", false))
         return ax_print_json(o);
     print_summary(o);
-    int code = print_workers(o, args);
+    const json_t *engines = json_object_get(o, "engines");
+    int code = engines_matter(engines) ? print_engines(engines, args) : AX_EXIT_OK;
+    if (code == AX_EXIT_OK)
+        code = print_workers(o, args);
     json_decref(o);
     return code;
 }

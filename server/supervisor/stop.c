@@ -45,7 +45,7 @@ static void drain_engines(struct ax_supervisor *s)
     AX_LIST_EACH(it, &s->runners)
     {
         struct ax_runner *r = AX_LIST_ENTRY(it, struct ax_runner, node);
-        if (r->state == AX_RUNNER_STARTING || r->state == AX_RUNNER_READY)
+        if (!r->killed && (r->state == AX_RUNNER_STARTING || r->state == AX_RUNNER_READY))
             ax_runner_drain(r);
     }
 }
