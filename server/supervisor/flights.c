@@ -26,7 +26,7 @@ unsigned ax_flights_text(const struct ax_segment *s, struct ax_buf *b)
             if (all >= AX_FLIGHTS_NAMED)
                 continue;
             name_of(s, f[i].route, name, sizeof name);
-            ax_buf_addf(b, "%s%s (%s)", all ? ", " : "", name, f[i].id);
+            ax_buf_addf(b, "%s%s (%.*s)", all ? ", " : "", name, AX_FLIGHT_ID, f[i].id); /* has no NUL */
         }
     }
     if (all > AX_FLIGHTS_NAMED)
