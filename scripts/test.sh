@@ -61,6 +61,19 @@ node_tests() { # node_tests ACTIX ADDON FILES...
     count "${pass:-0}" "$fail" "${skip:-0}"
 }
 
+# Each over its corpus, and a moment more; `make fuzz` goes on for longer.
+fuzz() {
+    echo "== fuzzers"
+    $make fuzz-short 2>&1 | grep -vE '^  [A-Z]+ |^make' | tee "$dir/fuzz"
+    local line
+    line=$(grep -E '^fuzz: [0-9]+ passed, [0-9]+ failed$' "$dir/fuzz" | tail -n 1 | tr -dc '0-9 ')
+    if [ -n "$line" ]; then
+        count $line
+    else
+        count 0 1
+    fi
+}
+
 # The whole product under the address sanitizer, Node and all, where clients choose what comes.
 sanitized() {
     build asan all || return
@@ -73,6 +86,7 @@ unit release
 unit asan
 sanitized
 unit tsan
+fuzz
 
 tail=
 [ "$skipped" -eq 0 ] || tail=", $skipped skipped"
