@@ -10,7 +10,9 @@ static void free_bridge(napi_env env, void *data, void *hint)
 
     (void)env;
     (void)hint;
+    ax_bridge_unlist(b);
     ax_bridge_free_worker(b);
+    ax_batch_unref(b->fresh);
     b->magic = 0;
     ax_free(b);
 }
@@ -21,6 +23,7 @@ static void on_env_ends(napi_async_cleanup_hook_handle handle, void *arg)
 
     b->dying = true;
     b->hook_waits = true;
+    ax_bridge_abandon(b);
     ax_bridge_close(b);
     if (b->life == AX_BRIDGE_EMPTY || b->life == AX_BRIDGE_CLOSED) {
         b->hook_waits = false;
@@ -33,9 +36,13 @@ static bool export_functions(napi_env env, napi_value exports, struct ax_bridge 
 {
     napi_value version;
     napi_property_descriptor props[] = {
-#define FUNCTION(name) {#name, NULL, ax_js_##name, NULL, NULL, NULL, napi_enumerable, b},
+#define FUNCTION(name)      {#name, NULL, ax_js_##name, NULL, NULL, NULL, napi_enumerable, b},
+#define WORKER(name)        FUNCTION(name)
+#define REQUEST(name, args) FUNCTION(name)
 #include "native.def"
 #undef FUNCTION
+#undef WORKER
+#undef REQUEST
         {"version", NULL, NULL, NULL, NULL, NULL, napi_enumerable, NULL},
     };
 
@@ -60,6 +67,7 @@ NAPI_MODULE_INIT()
     }
     b->magic = AX_BRIDGE_MAGIC;
     b->env = env;
+    ax_list_init(&b->node);
     if (napi_set_instance_data(env, b, free_bridge, NULL) != napi_ok) {
         ax_free(b);
         goto fail;

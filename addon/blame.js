@@ -33,12 +33,23 @@ function stackText(err) {
 }
 
 /** The routes whose handler the stack passes through; where that cannot be told, those of the same file. */
-function routeOf(err, routes) {
+function candidates(err, routes) {
   const lines = stackText(err).split('\n');
   const near = routes.filter((r) => r.kind === 'handler' && lines.some((line) => line.includes(`${fileOf(r)}:`)));
   const exact = near.filter((r) => lines.some((line) => line.includes(`${fileOf(r)}:`) && isCallOf(line, exportOf(r))));
-  const patterns = (exact.length > 0 ? exact : near).map((r) => r.pattern);
+  return exact.length > 0 ? exact : near;
+}
+
+/** Flat log fields. */
+function routeOf(err, routes) {
+  const patterns = candidates(err, routes).map((r) => r.pattern);
   return patterns.length === 0 ? [] : ['route', [...new Set(patterns)].join(', ')];
+}
+
+/** The one route that it must have been, as { method, pattern }, or null. */
+function blamed(err, routes) {
+  const found = candidates(err, routes);
+  return found.length === 1 ? { method: found[0].method, pattern: found[0].pattern } : null;
 }
 
 /** A route that code has registered tells its file in its name: `app.js#show`. */
@@ -53,4 +64,4 @@ function isCallOf(line, name) {
   return called !== undefined && called.slice(called.lastIndexOf('.') + 1) === name;
 }
 
-module.exports = { lineOf, stackOf, routeOf };
+module.exports = { lineOf, stackOf, routeOf, blamed };

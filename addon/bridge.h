@@ -6,11 +6,14 @@
 #define AX_ADDON_BRIDGE_H
 
 #include <node_api.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/assert.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "net/reply.h"
 #include "net/worker.h"
 
@@ -30,13 +33,22 @@ enum { AX_INTERN = 1 };
 #endif
 
 enum { AX_BRIDGE_MAGIC = 0x41584252 };
-enum { AX_BATCH_HEAD = 8, AX_BATCH_STEP = 3 }; /* words, see native.d.ts workerNew */
+enum { AX_BATCH_HEAD = 8, AX_BATCH_STEP = 3 }; /* words, see native.d.ts batchNew */
 enum { AX_BATCH_N = 0, AX_BATCH_OVER = 1, AX_BATCH_AT = 2, AX_BATCH_SEND = 3 };
+enum { AX_BATCH_MAX = 65536 };
 enum { AX_BIND_MAX = 4 }; /* sockets of workerBind: localhost has two */
 
 enum ax_bridge_life { AX_BRIDGE_EMPTY, AX_BRIDGE_RUNNING, AX_BRIDGE_CLOSING, AX_BRIDGE_CLOSED };
 
 struct ax_native;
+
+/* Words shared with JavaScript: an array over this memory, which outlives the environment as long as the
+ * watchdog may read it.  References: one of the array, one of the bridge. */
+struct ax_batch {
+    atomic_uint refs;
+    uint32_t max; /* requests that fit */
+    int32_t words[];
+};
 
 struct ax_bridge {
     uint32_t magic;
@@ -46,21 +58,32 @@ struct ax_bridge {
     struct ax_worker *worker; /* OWNED; set while life is RUNNING, CLOSING or CLOSED */
     enum ax_bridge_life life;
     bool registered;            /* with the engine */
-    bool draining;              /* workerDrain was called */
-    bool in_drain;              /* it has not returned yet */
+    bool draining;              /* workerDrain or workerRetire was called */
     bool dying;                 /* JavaScript cannot be called any more */
     bool renew_context;         /* the batch's async context is to be made anew before the next batch */
-    int32_t *batch;             /* BORROWED from the array that batch_ref keeps alive */
-    uint32_t batch_max;         /* requests that fit */
+    struct ax_batch *batch;     /* one reference, until the worker is freed; NULL without a worker */
+    struct ax_batch *fresh;     /* one reference: of batchNew, for the next workerNew; NULL = none */
     ax_mono slice_end;          /* of the batch that runs now */
     uint32_t batch_n;           /* requests handed over by the batch that runs now; 0 = no batch runs */
     napi_async_context context; /* of the batch */
-    napi_ref batch_ref, dispatch_ref, gone_ref;
-    napi_ref drained_ref, closed_ref; /* callbacks of workerDrain and workerClose; NULL = none waits */
+    napi_ref dispatch_ref, gone_ref;
+    napi_ref drained_ref,
+        closed_ref; /* callbacks of workerDrain (or Retire) and workerClose; NULL = none waits */
     napi_async_cleanup_hook_handle hook;
     bool hook_waits;      /* the environment ends as soon as the worker is closed */
     int fds[AX_BIND_MAX]; /* OWNED: opened by workerBind */
     unsigned nfds;
+
+    /* ---- for the engine's other threads, guarded by native->lock but where said otherwise; set by
+     * engineAttach */
+    struct ax_list node; /* in native->bridges */
+    bool attached;       /* it is there */
+    uint32_t serial;     /* of this thread among all that the engine has had */
+    unsigned id;         /* of the worker */
+    pthread_t thread;    /* alive as long as `attached` */
+    atomic_bool parked;  /* the thread stands still for ever, in abort(): no lock */
+    atomic_uint
+        culprit; /* route that was being entered when the environment began to die; 0 = unknown: no lock */
 };
 
 /* ---- addon.c */
@@ -71,26 +94,30 @@ struct ax_dispatch ax_bridge_dispatch(struct ax_bridge *b);
 /* Takes batch, dispatch and gone of workerNew's options; 0, or -1 with an exception pending. */
 int ax_bridge_attach(struct ax_bridge *b, napi_value options, uint32_t batch_max);
 void ax_bridge_detach(struct ax_bridge *b);
+void ax_batch_unref(struct ax_batch *batch); /* NULL is fine */
 /* Calls a function that JavaScript left with us, once, and forgets it.  From the loop, never from within
- * JavaScript. */
+ * JavaScript, and while the worker is not ours. */
 void ax_bridge_call_once(struct ax_bridge *b, napi_ref *fn);
 void ax_unref(napi_env env, napi_ref *ref); /* *ref may be NULL; becomes NULL */
 
 /* ---- life.c */
 /* Begins to close the worker, if there is one; nothing to do when it is closed or closing. */
 void ax_bridge_close(struct ax_bridge *b);
+/* The environment ends though nobody has closed its worker: process.exit in a handler, an empty heap,
+ * terminate(). Entered requests are answered 502 and everything else goes to other workers, as in a
+ * take-over. */
+void ax_bridge_abandon(struct ax_bridge *b);
 void ax_bridge_free_worker(struct ax_bridge *b);
+
+/* ---- fault.c */
+/* The environment's thread is about to end: nobody sends it anything any more. */
+void ax_bridge_unlist(struct ax_bridge *b);
 
 /* ---- bind.c: plain Node's own listening sockets */
 /* Opens and binds host:port into fds (at most AX_BIND_MAX, non-blocking, close-on-exec, OWNED by the caller)
  * and writes the URL of the first.  `localhost` gives both families on one port. */
 int ax_bind_open(const char *host, uint16_t port, int backlog, int *fds, unsigned *ret_n, char *url,
                  size_t url_bytes, struct ax_err *reterr);
-
-/* ---- the functions of native.d.ts: ax_js_NAME is NAME */
-#define FUNCTION(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
-#include "native.def"
-#undef FUNCTION
 
 /* ---- calls that name a request */
 struct ax_call {
@@ -99,31 +126,28 @@ struct ax_call {
     size_t argc;          /* arguments really given */
     napi_value argv[6];   /* beyond argc: undefined */
 };
-static inline struct ax_request *ax_call_request(const struct ax_bridge *b, int32_t slot, int32_t gen)
-{
-    return AX_LIKELY(b->life == AX_BRIDGE_RUNNING) ? ax_request_get(b->worker, (uint32_t)slot, (uint32_t)gen)
-                                                   : NULL;
-}
-/* Reads (slot, gen, ...); false with a TypeError pending when they are no integers.  Both travel as signed
- * words: what fits those V8 keeps in the value itself, while a generation from 2^31 on would be an object. */
-static inline bool ax_call_begin(napi_env env, napi_callback_info info, size_t max, struct ax_call *c)
-{
-    int32_t slot, gen;
-    void *data;
 
-    c->argc = max;
-    AX_NAPI_TRY(napi_get_cb_info(env, info, &c->argc, c->argv, NULL, &data));
-    c->b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
-    AX_NAPI_TRY(napi_get_value_int32(env, c->argv[0], &slot));
-    AX_NAPI_TRY(napi_get_value_int32(env, c->argv[1], &gen));
-    c->r = ax_call_request(c->b, slot, gen);
-    return true;
-fail:
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "slot and gen must be integers");
-    return false;
+/* ---- the functions of native.d.ts: ax_js_NAME is NAME as JavaScript calls it, ax_on_NAME what it does once
+ * the worker is ours (native.def, calls.c) */
+#define FUNCTION(name) napi_value ax_js_##name(napi_env env, napi_callback_info info);
+#define WORKER(name)                                                                                         \
+    napi_value ax_js_##name(napi_env env, napi_callback_info info);                                          \
+    napi_value ax_on_##name(struct ax_bridge *b, napi_callback_info info);
+#define REQUEST(name, args)                                                                                  \
+    napi_value ax_js_##name(napi_env env, napi_callback_info info);                                          \
+    napi_value ax_on_##name(struct ax_call *c);
+#include "native.def"
+#undef FUNCTION
+#undef WORKER
+#undef REQUEST
+
+/* For functions that do without a worker: true when there is one and it is ours; ax_worker_leave follows. */
+static inline bool ax_bridge_enter(const struct ax_bridge *b)
+{
+    return AX_LIKELY(b->life == AX_BRIDGE_RUNNING) && ax_worker_enter(b->worker);
 }
 
-/* A first send that comes after the server has answered. */
+/* A first send that comes after the server has answered.  The worker is ours. */
 static inline void ax_send_late(struct ax_bridge *b)
 {
     if (b->life == AX_BRIDGE_RUNNING)

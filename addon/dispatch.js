@@ -50,6 +50,7 @@ function makeDispatch(native, batch, routes) {
       // The first handler that uses async context leaves it behind: the rest runs in a context of its own.
       if (batch[SLICE_OVER] === 1 || isolate.enabled() !== isolated) break;
     }
+    batch[ENTERED] = count; // all that will be: what runs from here on is microtasks
     return i;
   };
 }

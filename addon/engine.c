@@ -34,6 +34,8 @@ static void free_native(struct ax_native *e)
 {
     if (e->engine)
         ax_engine_free(e->engine);
+    if (e->events) /* the accept thread has ended: nobody calls it */
+        napi_release_threadsafe_function(e->events, napi_tsfn_release);
     ax_site_unref(e->site);
     ax_segment_free(e->segment);
     ax_log_close(&e->access);
@@ -90,6 +92,20 @@ static int attach_segment(struct ax_native *e, int fd, struct ax_err *reterr)
     return ax_segment_attach(fd, &e->segment, reterr);
 }
 
+/* What the watchdog is given, and whom it tells. */
+static void read_faults(struct ax_reader *o, struct ax_native *e, struct ax_engine_options *eo)
+{
+    eo->stall_us = e->stall_us = ax_read_int(o, "stallUs", -1, INT64_C(1) << 53);
+    eo->mailbox_fd = (int)ax_read_int(o, "mailboxFd", -1, INT32_MAX);
+    e->control_fd = (int)ax_read_int(o, "controlFd", -1, INT32_MAX);
+    eo->event = ax_native_on_event;
+    eo->event_ctx = e;
+    e->watched = e->stall_us > 0 || eo->mailbox_fd >= 0;
+    napi_value fn = ax_read(o, "event", napi_function, true);
+    if (fn && !ax_native_listen(e, o->env, fn))
+        o->failed = true;
+}
+
 /* Reads everything, then makes the engine; NULL with an exception pending. */
 static struct ax_native *make(struct ax_reader *o, struct ax_arena *a)
 {
@@ -108,16 +124,20 @@ static struct ax_native *make(struct ax_reader *o, struct ax_arena *a)
     e->workers = eo.workers;
     e->log.fd = e->access.fd = -1;
     pthread_mutex_init(&e->lock, NULL);
+    ax_list_init(&e->bridges);
     eo.balance = (enum ax_balance_by)ax_read_choice(o, "balance", balance, AX_COUNT(balance));
     eo.min_ready = (unsigned)ax_read_int(o, "minReady", 0, 1024);
     eo.fds = fds;
     eo.nfds = read_fds(o, fds);
     int segment_fd = (int)ax_read_int(o, "segmentFd", -1, INT32_MAX);
     ax_read_settings(o, &set);
+    read_faults(o, e, &eo);
     eo.limit_connections = set.limit_connections;
     eo.limit_inflight = set.limit_inflight;
     eo.limit_body_memory = set.limit_body_memory;
     read_logs(o, a, e, &err);
+    if (!o->failed && e->watched)
+        ax_fault_install(&err);
     if (o->failed || err.code || attach_segment(e, segment_fd, &err) < 0)
         goto fail;
     if (ax_engine_new(&eo, &e->engine, &err) < 0)
@@ -160,11 +180,24 @@ static struct ax_native *native_arg(napi_env env, napi_callback_info info)
 
 napi_value ax_js_engineAttach(napi_env env, napi_callback_info info)
 {
-    struct ax_bridge *b = ax_bridge_of(env, info);
-    struct ax_native *e = native_arg(env, info);
+    struct ax_bridge *b;
+    size_t argc = 2;
+    napi_value argv[2];
+    void *data;
+    uint32_t serial = 0;
 
-    if (b && e)
-        b->native = e;
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, argv, NULL, &data));
+    b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
+    struct ax_native *e = ax_native_of(env, argv[0]);
+    if (!e)
+        return NULL;
+    AX_NAPI_TRY(napi_get_value_uint32(env, argv[1], &serial));
+    b->native = e;
+    ax_fault_attach(e, b, serial);
+    return NULL;
+fail:
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
+                          "engineAttach wants an engine and this thread's number");
     return NULL;
 }
 
@@ -206,6 +239,14 @@ napi_value ax_js_engineTrim(napi_env env, napi_callback_info info)
     return napi_create_double(env, (double)ax_trim_program(), &ret) == napi_ok ? ret : NULL;
 }
 
+napi_value ax_js_engineHandedOver(napi_env env, napi_callback_info info)
+{
+    struct ax_native *e = native_arg(env, info);
+    napi_value ret;
+
+    return e && napi_get_boolean(env, ax_engine_handed_over(e->engine), &ret) == napi_ok ? ret : NULL;
+}
+
 /* A closed worker of this environment is freed with it: its last requests are still counted in the segment.
  */
 napi_value ax_js_engineFree(napi_env env, napi_callback_info info)
@@ -220,6 +261,7 @@ napi_value ax_js_engineFree(napi_env env, napi_callback_info info)
             napi_throw_error(env, "ERR_STATE", "the engine has a worker that is not closed");
             return NULL;
         }
+        ax_bridge_unlist(b);
         ax_bridge_free_worker(b);
         b->native = NULL;
     }

@@ -41,18 +41,16 @@ fail:
     return NULL;
 }
 
-napi_value ax_js_headerAt(napi_env env, napi_callback_info info)
+napi_value ax_on_headerAt(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     uint32_t id;
 
-    if (!ax_call_begin(env, info, 3, &c))
-        return NULL;
-    if (napi_get_value_uint32(env, c.argv[2], &id) != napi_ok || id >= AX_FIELD_NAMES) {
+    if (napi_get_value_uint32(env, c->argv[2], &id) != napi_ok || id >= AX_FIELD_NAMES) {
         napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "no known field name has this number");
         return NULL;
     }
-    return c.r ? value_or_null(env, ax_head_known(&c.r->head, (enum ax_field_name)id)) : NULL;
+    return c->r ? value_or_null(env, ax_head_known(&c->r->head, (enum ax_field_name)id)) : NULL;
 }
 
 /* A name that the stack has no room for; none that is longer than the head is in it. */
@@ -77,24 +75,22 @@ static napi_value header_of_long_name(const struct ax_call *c)
     return ret;
 }
 
-napi_value ax_js_header(napi_env env, napi_callback_info info)
+napi_value ax_on_header(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     char name[256];
     size_t n;
 
-    if (!ax_call_begin(env, info, 3, &c))
-        return NULL;
-    if (napi_get_value_string_utf8(env, c.argv[2], name, sizeof name, &n) != napi_ok) {
+    if (napi_get_value_string_utf8(env, c->argv[2], name, sizeof name, &n) != napi_ok) {
         napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "the name of a header must be a string");
         return NULL;
     }
-    if (!c.r)
+    if (!c->r)
         return NULL;
     /* Cut before a character of several bytes, a name fills less than the room there is. */
     if (AX_UNLIKELY(n + UTF8_MAX >= sizeof name))
-        return header_of_long_name(&c);
-    return value_or_null(env, ax_head_field(&c.r->head, (struct ax_str){name, n}));
+        return header_of_long_name(c);
+    return value_or_null(env, ax_head_field(&c->r->head, (struct ax_str){name, n}));
 }
 
 static inline bool is_cookie(const struct ax_head *h, const struct ax_field *f)
@@ -103,16 +99,16 @@ static inline bool is_cookie(const struct ax_head *h, const struct ax_field *f)
 }
 
 /* Several lines are one (RFC 9113, 8.2.3); clients of HTTP/1.1 send one (RFC 6265, 5.4). */
-napi_value ax_js_cookie(napi_env env, napi_callback_info info)
+napi_value ax_on_cookie(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     struct ax_buf joined = AX_BUF_INIT(COOKIES_MAX);
     struct ax_str one = {0};
     unsigned n = 0;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    const struct ax_head *h = &c.r->head;
+    const struct ax_head *h = &c->r->head;
     for (uint32_t i = 0; i < h->nfields; i++) {
         if (!is_cookie(h, &h->fields[i]))
             continue;
@@ -158,27 +154,25 @@ static void fill(const struct ax_head *h, uint32_t from, uint32_t room, uint16_t
 }
 
 /* One string and places in it cost a quarter of what a string for each name and value does. */
-napi_value ax_js_fields(napi_env env, napi_callback_info info)
+napi_value ax_on_fields(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     napi_typedarray_type type;
     napi_value ret;
     size_t words;
     uint32_t from;
     void *table;
 
-    if (!ax_call_begin(env, info, 4, &c))
-        return NULL;
-    if (napi_get_typedarray_info(env, c.argv[2], &type, &words, &table, NULL, NULL) != napi_ok ||
+    if (napi_get_typedarray_info(env, c->argv[2], &type, &words, &table, NULL, NULL) != napi_ok ||
         type != napi_uint16_array || words < TABLE_HEAD + TABLE_STEP ||
-        napi_get_value_uint32(env, c.argv[3], &from) != napi_ok) {
+        napi_get_value_uint32(env, c->argv[3], &from) != napi_ok) {
         napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
                               "fields wants slot, gen, a Uint16Array with room for a field, and the first");
         return NULL;
     }
-    if (!c.r)
+    if (!c->r)
         return NULL;
-    const struct ax_head *h = &c.r->head;
+    const struct ax_head *h = &c->r->head;
     fill(h, from, (uint32_t)((words - TABLE_HEAD) / TABLE_STEP), table);
     return napi_create_string_latin1(env, h->base, h->bytes, &ret) == napi_ok ? ret : NULL;
 }

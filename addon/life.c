@@ -53,12 +53,26 @@ void ax_bridge_close(struct ax_bridge *b)
     ax_worker_close(b->worker, on_closed, b);
 }
 
+void ax_bridge_abandon(struct ax_bridge *b)
+{
+    if (b->life != AX_BRIDGE_RUNNING)
+        return;
+    if (b->registered && b->native->watched)
+        (void)ax_engine_abort(b->native->engine, b->worker);
+    /* From here on it is ours for good, or the watchdog has finished. */
+    if (!ax_worker_enter(b->worker))
+        ax_worker_await_done(b->worker);
+}
+
 void ax_bridge_free_worker(struct ax_bridge *b)
 {
     AX_ASSERT(b->life == AX_BRIDGE_EMPTY || b->life == AX_BRIDGE_CLOSED);
     if (b->worker)
         ax_worker_free(b->worker);
     b->worker = NULL;
+    ax_batch_unref(b->batch);
+    b->batch = NULL;
+    b->draining = false;
     b->life = AX_BRIDGE_EMPTY;
 }
 
@@ -90,13 +104,16 @@ static bool make_worker(struct ax_bridge *b, struct ax_site *site, unsigned id)
                                    .log = &e->log,
                                    .access = e->access.fd >= 0 ? &e->access : NULL,
                                    .engine = e->engine,
-                                   .id = id};
+                                   .id = id,
+                                   .entering = &b->batch->words[AX_BATCH_AT]};
     struct ax_err err = {0};
 
     AX_NAPI_TRY(napi_get_uv_event_loop(b->env, &wo.loop));
     if (ax_worker_new(&wo, &b->worker, &err) < 0)
         goto fail;
     b->site = site;
+    b->id = id;
+    atomic_store(&b->culprit, 0);
     b->draining = false;
     b->life = AX_BRIDGE_RUNNING;
     return true;
@@ -108,7 +125,7 @@ fail:
 /* What the core takes as it is.  With none of the latter two it would never read a request. */
 static bool settings_ok(struct ax_reader *o, const struct ax_settings *s)
 {
-    if (s->batch < 1 || s->batch > 65536)
+    if (s->batch < 1 || s->batch > AX_BATCH_MAX)
         ax_read_bad(o, "settings.batch", "from 1 to 65536");
     else if (s->limit_pipeline == 0 || s->limit_pipeline > INT32_MAX)
         ax_read_bad(o, "settings.limit_pipeline", "from 1 to 2147483647, or -1 for no limit");
@@ -146,8 +163,11 @@ static void start(struct ax_bridge *b, struct ax_reader *o, struct ax_arena *a)
     }
     b->native = e;
     if (ax_bridge_attach(b, o->obj, (uint32_t)ax_site_settings(site)->batch) == 0 &&
-        !make_worker(b, site, id))
+        !make_worker(b, site, id)) {
         ax_bridge_detach(b);
+        b->fresh = b->batch; /* it was not used */
+        b->batch = NULL;
+    }
     ax_site_unref(site); /* the worker has its own reference */
 }
 
@@ -177,17 +197,6 @@ napi_value ax_js_workerNew(napi_env env, napi_callback_info info)
 
 /* ---- running */
 
-/* The bridge when its worker runs, else NULL with an Error pending. */
-static struct ax_bridge *running(napi_env env, napi_callback_info info)
-{
-    struct ax_bridge *b = ax_bridge_of(env, info);
-
-    if (b && b->life == AX_BRIDGE_RUNNING)
-        return b;
-    napi_throw_error(env, "ERR_STATE", "no worker runs in this environment");
-    return NULL;
-}
-
 static int bind_all(struct ax_bridge *b, const char *host, uint16_t port, int backlog, char *url,
                     size_t url_bytes, struct ax_err *reterr)
 {
@@ -198,9 +207,9 @@ static int bind_all(struct ax_bridge *b, const char *host, uint16_t port, int ba
     return rc;
 }
 
-napi_value ax_js_workerBind(napi_env env, napi_callback_info info)
+napi_value ax_on_workerBind(struct ax_bridge *b, napi_callback_info info)
 {
-    struct ax_bridge *b = running(env, info);
+    napi_env env = b->env;
     size_t argc = 3, n;
     napi_value argv[3], ret = NULL;
     char host[256], url[320];
@@ -208,8 +217,6 @@ napi_value ax_js_workerBind(napi_env env, napi_callback_info info)
     int32_t backlog;
     struct ax_err err = {0};
 
-    if (!b)
-        return NULL;
     AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, argv, NULL, NULL));
     AX_NAPI_TRY(napi_get_value_string_utf8(env, argv[0], host, sizeof host, &n));
     AX_NAPI_TRY(napi_get_value_uint32(env, argv[1], &port));
@@ -226,25 +233,23 @@ fail:
     return NULL;
 }
 
-napi_value ax_js_workerReady(napi_env env, napi_callback_info info)
+napi_value ax_on_workerReady(struct ax_bridge *b, napi_callback_info info)
 {
-    struct ax_bridge *b = running(env, info);
     struct ax_err err = {0};
 
-    if (!b || b->registered)
+    (void)info;
+    if (b->registered)
         return NULL;
     if (ax_engine_register(b->native->engine, b->worker, &err) < 0)
-        return ax_throw_err(env, &err, "ERR_WORKER");
+        return ax_throw_err(b->env, &err, "ERR_WORKER");
     b->registered = true;
     return NULL;
 }
 
-napi_value ax_js_workerLameDuck(napi_env env, napi_callback_info info)
+napi_value ax_on_workerLameDuck(struct ax_bridge *b, napi_callback_info info)
 {
-    struct ax_bridge *b = running(env, info);
-
-    if (b)
-        ax_worker_lame_duck(b->worker);
+    (void)info;
+    ax_worker_lame_duck(b->worker);
     return NULL;
 }
 
@@ -266,54 +271,45 @@ fail:
     return false;
 }
 
+/* From the loop, while the worker is not ours: the core calls it so. */
 static void on_drained(void *ctx)
 {
     struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
 
-    if (b->in_drain)
-        b->in_drain = false; /* workerDrain calls it before it returns: we are inside JavaScript */
-    else
-        ax_bridge_call_once(b, &b->drained_ref);
+    ax_bridge_call_once(b, &b->drained_ref);
 }
 
-static napi_value call_drained_now(struct ax_bridge *b)
+static bool begin_draining(struct ax_bridge *b, napi_callback_info info)
 {
-    napi_value fn, self, v;
-
-    AX_NAPI_TRY(napi_get_reference_value(b->env, b->drained_ref, &fn));
-    ax_unref(b->env, &b->drained_ref);
-    AX_NAPI_TRY(napi_get_global(b->env, &self));
-    AX_NAPI_TRY(napi_call_function(b->env, self, fn, 0, NULL, &v));
-fail: /* what the callback threw is pending, and workerDrain throws it */
-    return NULL;
-}
-
-napi_value ax_js_workerDrain(napi_env env, napi_callback_info info)
-{
-    struct ax_bridge *b = running(env, info);
-
-    if (!b)
-        return NULL;
     if (b->draining) {
-        napi_throw_error(env, "ERR_STATE", "the worker is draining already");
-        return NULL;
+        napi_throw_error(b->env, "ERR_STATE", "the worker is draining already");
+        return false;
     }
-    if (!keep_callback(env, info, &b->drained_ref))
+    b->draining = keep_callback(b->env, info, &b->drained_ref);
+    return b->draining;
+}
+
+napi_value ax_on_workerDrain(struct ax_bridge *b, napi_callback_info info)
+{
+    if (!begin_draining(b, info))
         return NULL;
-    b->draining = b->in_drain = true;
     unregister(b); /* no more connections are handed over */
     ax_worker_drain(b->worker, on_drained, b);
-    if (!b->in_drain)
-        return call_drained_now(b);
-    b->in_drain = false;
     return NULL;
 }
 
-napi_value ax_js_workerClose(napi_env env, napi_callback_info info)
+napi_value ax_on_workerRetire(struct ax_bridge *b, napi_callback_info info)
 {
-    struct ax_bridge *b = running(env, info);
+    if (!begin_draining(b, info))
+        return NULL;
+    unregister(b);
+    ax_worker_retire(b->worker, on_drained, b);
+    return NULL;
+}
 
-    if (b && keep_callback(env, info, &b->closed_ref))
+napi_value ax_on_workerClose(struct ax_bridge *b, napi_callback_info info)
+{
+    if (keep_callback(b->env, info, &b->closed_ref))
         ax_bridge_close(b);
     return NULL;
 }
@@ -329,12 +325,13 @@ fail:
     return false;
 }
 
-napi_value ax_js_workerStats(napi_env env, napi_callback_info info)
+napi_value ax_on_workerStats(struct ax_bridge *b, napi_callback_info info)
 {
-    struct ax_bridge *b = running(env, info);
+    napi_env env = b->env;
     napi_value ret;
 
-    if (!b || napi_create_object(env, &ret) != napi_ok)
+    (void)info;
+    if (napi_create_object(env, &ret) != napi_ok)
         return NULL;
     const struct ax_counters *c = ax_worker_counters(b->worker);
 #define M(name, kind, unit, help)                                                                            \

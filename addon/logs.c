@@ -220,8 +220,10 @@ napi_value ax_js_dropped(napi_env env, napi_callback_info info)
     AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, &arg, NULL, &data));
     struct ax_bridge *b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
     AX_NAPI_TRY(napi_get_value_uint32(env, arg, &lines));
-    if (b->life == AX_BRIDGE_RUNNING)
+    if (ax_bridge_enter(b)) {
         ax_count_add(&ax_worker_counters(b->worker)->dropped, lines);
+        ax_worker_leave(b->worker);
+    }
     return NULL;
 fail:
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "dropped wants a number of lines");

@@ -1,5 +1,6 @@
 // actix.node as JavaScript sees it: internal.  One environment (worker thread, or the main thread of a plain
-// `node app.js`) has at most one worker.  A request is named by (slot, gen), two integers; a call with a stale pair
+// `node app.js`) has at most one worker.  When the watchdog has taken it over, every function that touches it does nothing
+// and returns undefined: the environment is about to end.  A request is named by (slot, gen), two integers; a call with a stale pair
 // touches nothing and returns false, null or undefined as said.  Both are signed 32-bit words, so that V8 keeps them in the
 // value itself.
 
@@ -16,9 +17,41 @@ export function engineNew(o: {
   /** Metrics segment, or -1 for private memory. */
   segmentFd: number;
   log: { output: string; format: 'text' | 'json'; level: number; access: string; accessFormat: 'text' | 'json' | 'combined' };
+  /** How long one call into JavaScript may run before the watchdog takes its worker over; -1 = for ever. */
+  stallUs: number;
+  /** Where connections come from, and where it is said where they go (server/net/mailbox.h); owned from then on; -1 = none. */
+  mailboxFd: number;
+  /** isolation: process: the watchdog itself tells of a take-over there, and ends the process with 70; else -1. */
+  controlFd: number;
+  event?: (event: EngineEvent) => void;
 }): EngineHandle;
-/** What this environment logs goes to that engine's log from now on, not only from workerNew on. */
-export function engineAttach(e: EngineHandle): void;
+
+/** What the watchdog has done. */
+export interface EngineEvent {
+  /** taken: the worker's connections and requests have gone elsewhere, its thread may still live.  stuck: it cannot be
+   *  taken, native code of ours runs there.  handed_over: no connection is left that waits for another engine. */
+  kind: 'taken' | 'stuck' | 'handed_over';
+  worker: number;
+  /** Of the thread, as engineAttach was told. */
+  serial: number;
+  /** abort: the thread is in abort(), or its environment ends. */
+  why: 'stall' | 'abort';
+  /** The thread stands still for ever. */
+  parked: boolean;
+  route: { method: string; pattern: string } | null;
+  /** One line, and the part of it that says what became of its requests and connections ('' = there were none). */
+  text: string;
+  counts: string;
+}
+
+/** This environment's thread is one of the engine's, number `serial`; what it logs goes to that engine's log from now on. */
+export function engineAttach(e: EngineHandle, serial: number): void;
+/** Interrupts the system call that this thread waits in; false = it has ended. */
+export function engineWake(e: EngineHandle, serial: number): boolean;
+/** All connections that were given to another engine have left; an event comes when they have. */
+export function engineHandedOver(e: EngineHandle): boolean;
+/** Ends the process without waiting for its threads. */
+export function exitNow(code: number): never;
 export function engineSetStopping(e: EngineHandle): void;
 export function engineStopAccepting(e: EngineHandle): void;
 export function engineReopenLogs(e: EngineHandle): void;
@@ -45,6 +78,14 @@ export interface NativeRoute {
   queue?: number;
 }
 
+/** The array shared with native code, with room for `max` requests; the next workerNew wants it.  8 + 3 * max words:
+ *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
+ *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat), and [0] after the
+ *      last one: what then runs is microtasks;
+ *  [3] [4] [5] what sendString is told beside the body;
+ *  [8 + 3 i] slot, gen, route id (1-based, position in `routes` + 1) of request i. */
+export function batchNew(max: number): Int32Array;
+
 /** Frozen once per engine: the first worker's table counts, a worker whose table differs gets an Error (`code`
  *  'ERR_ROUTES_DIFFER'). A bad or duplicate pattern throws with `code` 'ERR_ROUTE' and `index` of the route. */
 export function workerNew(o: {
@@ -54,11 +95,7 @@ export function workerNew(o: {
   routes: NativeRoute[];
   /** Whose word about the client counts: addresses, CIDR blocks, "unix". */
   trustedProxies?: string[];
-  /** Shared with native code, 8 + 3 * settings.batch words:
-   *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
-   *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat);
-   *  [3] [4] [5] what sendString is told beside the body;
-   *  [8 + 3 i] slot, gen, route id (1-based, position in `routes` + 1) of request i. */
+  /** Of batchNew, with room for settings.batch requests. */
   batch: Int32Array;
   /** Called once per batch; calls the handlers of requests 0..n-1, returns how many were entered. Must not throw. */
   dispatch: () => number;
@@ -72,6 +109,9 @@ export function workerReady(): void;
 export function workerLameDuck(): void;
 /** Stops accepting, finishes requests in progress; done() when no connection is left. */
 export function workerDrain(done: () => void): void;
+/** Stops accepting; idle connections go to other workers, or to the engine's heir, at once, busy ones after their
+ *  response: none is closed.  done() when none is left. */
+export function workerRetire(done: () => void): void;
 /** Closes everything at once; closed() when all handles are gone. workerNew may be called again afterwards. */
 export function workerClose(closed: () => void): void;
 /** The next batch runs in a fresh async context: what a handler of this one entered is not seen by it (isolate.js). */

@@ -67,13 +67,13 @@ fail:
     return NULL;
 }
 
-napi_value ax_js_queryPairs(napi_env env, napi_callback_info info)
+napi_value ax_on_queryPairs(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return pairs(env, c.r->head.has_query ? ax_head_str(&c.r->head, c.r->head.query) : AX_STR(""));
+    return pairs(env, c->r->head.has_query ? ax_head_str(&c->r->head, c->r->head.query) : AX_STR(""));
 }
 
 /* The media type without its parameters (RFC 9110, 8.3.1). */
@@ -87,13 +87,13 @@ static bool is_urlencoded(const struct ax_head *h)
     return ax_str_eq_nocase(ax_str_trim(v), AX_STR("application/x-www-form-urlencoded"));
 }
 
-napi_value ax_js_formPairs(napi_env env, napi_callback_info info)
+napi_value ax_on_formPairs(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return pairs(env, is_urlencoded(&c.r->head) ? c.r->body : AX_STR(""));
+    return pairs(env, is_urlencoded(&c->r->head) ? c->r->body : AX_STR(""));
 }
 
 static bool push_part(struct list *l, const struct ax_part *part, const char *body)
@@ -105,19 +105,19 @@ static bool push_part(struct list *l, const struct ax_part *part, const char *bo
            push_number(l, start + part->data.n);
 }
 
-napi_value ax_js_multipart(napi_env env, napi_callback_info info)
+napi_value ax_on_multipart(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     struct ax_str boundary;
     struct ax_multipart m;
     struct ax_part part;
     napi_value ret;
     int got;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    struct ax_str body = c.r->body.p ? c.r->body : AX_STR("");
-    if (!ax_multipart_boundary(ax_head_field(&c.r->head, AX_STR("content-type")), &boundary))
+    struct ax_str body = c->r->body.p ? c->r->body : AX_STR("");
+    if (!ax_multipart_boundary(ax_head_field(&c->r->head, AX_STR("content-type")), &boundary))
         return napi_get_null(env, &ret) == napi_ok ? ret : NULL;
     struct list l = {.env = env};
     AX_NAPI_TRY(napi_create_array(env, &l.array));

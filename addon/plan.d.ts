@@ -63,6 +63,8 @@ export interface Plan {
   heapMb: number;
   /** Microseconds for loading modules and onStart; -1 = off. */
   startup_us: number;
+  /** Microseconds that one call into JavaScript may run; -1 = off. */
+  stall_us: number;
   /** Microseconds for requests in progress at stop; -1 = off. */
   shutdown_us: number;
   /** By the names of server/net/settings.def. */
@@ -76,6 +78,12 @@ export interface Plan {
   listen: { fd: number; url: string }[];
   /** Descriptor of the metrics segment; -1 under check. */
   segmentFd: number;
+  /** Engine's end of its mailbox (server/net/mailbox.h); -1 = none. */
+  mailboxFd: number;
+  /** thread: the workers are threads of this engine.  process: there are `workers` engines, each of them one worker, whose
+   *  id is its slot. */
+  isolation: 'thread' | 'process';
+  slot: number;
 }
 
 /** Engine to supervisor. */
@@ -84,7 +92,16 @@ export type FromEngine =
   /** Cannot start: every error found by the first worker that failed; the engine then exits with 1. */
   | { type: 'failed'; errors: { at?: Place; message: string }[] }
   | { type: 'event'; kind: 'crash' | 'restart' | 'stall' | 'timeout' | 'limit'; text: string; worker?: number }
-  | { type: 'workers'; workers: { id: number; state: 'starting' | 'ready' | 'draining' | 'gone'; restarts: number }[] }
+  /** zombies: threads of workers taken over that do not end. */
+  | {
+      type: 'workers';
+      workers: { id: number; state: 'starting' | 'ready' | 'draining' | 'gone'; restarts: number }[];
+      zombies: number;
+    }
+  /** A worker has died, or was taken over, in that route (null: nobody can say): for server.quarantine. */
+  | { type: 'killed'; worker: number; route: { method: string; pattern: string } | null; why: 'stall' | 'crash' | 'heap' | 'exit' }
+  /** This process cannot be mended from within: a rolling restart is wanted. */
+  | { type: 'renew'; why: string }
   /** All requests answered, onStop done; the engine exits with 0 right after. */
   | { type: 'drained' };
 
@@ -92,6 +109,8 @@ export type FromEngine =
 export type ToEngine =
   | { type: 'lame_duck' }
   | { type: 'stop'; reason: 'stop' | 'reload' }
+  /** Its connections go to the engine that the mailbox has named as heir; then as after stop. */
+  | { type: 'handover' }
   | { type: 'workers' }
   | { type: 'reopen_logs' };
 

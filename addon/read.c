@@ -23,16 +23,16 @@ static napi_value utf8(napi_env env, struct ax_str s)
 /* ---- head */
 
 /* A small number names the method: JavaScript has the strings, made once (methodNames). */
-napi_value ax_js_method(napi_env env, napi_callback_info info)
+napi_value ax_on_method(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     napi_value ret;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    if (AX_LIKELY(AX_INTERN && c.r->head.method < AX_METHODS))
-        return napi_create_uint32(env, c.r->head.method, &ret) == napi_ok ? ret : NULL;
-    return latin1(env, ax_head_str(&c.r->head, c.r->head.method_name));
+    if (AX_LIKELY(AX_INTERN && c->r->head.method < AX_METHODS))
+        return napi_create_uint32(env, c->r->head.method, &ret) == napi_ok ? ret : NULL;
+    return latin1(env, ax_head_str(&c->r->head, c->r->head.method_name));
 }
 
 napi_value ax_js_methodNames(napi_env env, napi_callback_info info)
@@ -60,31 +60,31 @@ static napi_value path_or_pattern(napi_env env, const struct ax_request *r, stru
     return latin1(env, s);
 }
 
-napi_value ax_js_path(napi_env env, napi_callback_info info)
+napi_value ax_on_path(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return path_or_pattern(env, c.r, ax_head_str(&c.r->head, c.r->head.path));
+    return path_or_pattern(env, c->r, ax_head_str(&c->r->head, c->r->head.path));
 }
 
-napi_value ax_js_uri(napi_env env, napi_callback_info info)
+napi_value ax_on_uri(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return path_or_pattern(env, c.r, ax_head_str(&c.r->head, c.r->head.target));
+    return path_or_pattern(env, c->r, ax_head_str(&c->r->head, c->r->head.target));
 }
 
-napi_value ax_js_query(napi_env env, napi_callback_info info)
+napi_value ax_on_query(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return latin1(env, c.r->head.has_query ? ax_head_str(&c.r->head, c.r->head.query) : AX_STR(""));
+    return latin1(env, c->r->head.has_query ? ax_head_str(&c->r->head, c->r->head.query) : AX_STR(""));
 }
 
 /* ---- parameters of the route */
@@ -108,16 +108,16 @@ static napi_value param(napi_env env, struct ax_str s)
     return ret;
 }
 
-napi_value ax_js_params(napi_env env, napi_callback_info info)
+napi_value ax_on_params(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     napi_value list;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    AX_NAPI_TRY(napi_create_array_with_length(env, c.r->nparams, &list));
-    for (unsigned i = 0; i < c.r->nparams; i++) {
-        napi_value v = param(env, c.r->params[i]);
+    AX_NAPI_TRY(napi_create_array_with_length(env, c->r->nparams, &list));
+    for (unsigned i = 0; i < c->r->nparams; i++) {
+        napi_value v = param(env, c->r->params[i]);
         if (!v)
             goto fail;
         AX_NAPI_TRY(napi_set_element(env, list, i, v));
@@ -128,18 +128,18 @@ fail:
 }
 
 /* One of them, by its place in the pattern: a third of what the array costs. */
-napi_value ax_js_param(napi_env env, napi_callback_info info)
+napi_value ax_on_param(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     uint32_t i;
 
-    if (!ax_call_begin(env, info, 3, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    if (napi_get_value_uint32(env, c.argv[2], &i) != napi_ok || i >= c.r->nparams) {
+    if (napi_get_value_uint32(env, c->argv[2], &i) != napi_ok || i >= c->r->nparams) {
         napi_throw_range_error(env, "ERR_OUT_OF_RANGE", "the route has no such parameter");
         return NULL;
     }
-    return param(env, c.r->params[i]);
+    return param(env, c->r->params[i]);
 }
 
 napi_value ax_js_paramNames(napi_env env, napi_callback_info info)
@@ -169,72 +169,69 @@ fail:
 
 /* ---- body */
 
-napi_value ax_js_bodySize(napi_env env, napi_callback_info info)
+napi_value ax_on_bodySize(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     napi_value ret;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return napi_create_double(env, (double)c.r->body.n, &ret) == napi_ok ? ret : NULL;
+    return napi_create_double(env, (double)c->r->body.n, &ret) == napi_ok ? ret : NULL;
 }
 
-napi_value ax_js_bodyString(napi_env env, napi_callback_info info)
+napi_value ax_on_bodyString(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return utf8(env, c.r->body);
+    return utf8(env, c->r->body);
 }
 
-napi_value ax_js_bodyBuffer(napi_env env, napi_callback_info info)
+napi_value ax_on_bodyBuffer(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     napi_value ret;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return napi_create_buffer_copy(env, c.r->body.n, c.r->body.p ? c.r->body.p : "", NULL, &ret) == napi_ok
+    return napi_create_buffer_copy(env, c->r->body.n, c->r->body.p ? c->r->body.p : "", NULL, &ret) == napi_ok
                ? ret
                : NULL;
 }
 
 /* ---- who asks */
 
-napi_value ax_js_requestId(napi_env env, napi_callback_info info)
+napi_value ax_on_requestId(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return latin1(env, ax_str(ax_request_id(c.r)));
+    return latin1(env, ax_str(ax_request_id(c->r)));
 }
 
-napi_value ax_js_remoteAddress(napi_env env, napi_callback_info info)
+napi_value ax_on_remoteAddress(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return latin1(env, ax_str(ax_request_remote(c.r)));
+    return latin1(env, ax_str(ax_request_remote(c->r)));
 }
 
-napi_value ax_js_host(napi_env env, napi_callback_info info)
+napi_value ax_on_host(struct ax_call *c)
 {
-    struct ax_call c;
-
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return latin1(env, ax_request_host(c.r));
+    return latin1(c->b->env, ax_request_host(c->r));
 }
 
-napi_value ax_js_https(napi_env env, napi_callback_info info)
+napi_value ax_on_https(struct ax_call *c)
 {
-    struct ax_call c;
     napi_value ret;
 
-    if (!ax_call_begin(env, info, 2, &c) || !c.r)
+    if (!c->r)
         return NULL;
-    return napi_get_boolean(env, ax_request_https(c.r), &ret) == napi_ok ? ret : NULL;
+    return napi_get_boolean(c->b->env, ax_request_https(c->r), &ret) == napi_ok ? ret : NULL;
 }

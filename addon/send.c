@@ -27,7 +27,7 @@ static napi_value boolean(napi_env env, bool v)
 static inline void check_slice(struct ax_bridge *b, const struct ax_request *r)
 {
     if (b->batch_n && (r->reply_at.us >= b->slice_end.us || ax_request_backed_up(r)))
-        b->batch[AX_BATCH_OVER] = 1;
+        b->batch->words[AX_BATCH_OVER] = 1;
 }
 
 /* An answer that found no memory has closed its connection, and is taken too. */
@@ -99,38 +99,45 @@ static int send_units(struct ax_call *c, struct ax_reply *reply, size_t units)
     return send_string(c, reply, v, units);
 }
 
+/* -AX_E_TYPE: the words or the body are wrong; nothing was sent then. */
+static int send_words(struct ax_call *c, const int32_t *words)
+{
+    struct ax_reply reply = {0};
+    size_t units;
+
+    if (AX_UNLIKELY(!unpack((uint32_t)words[2], &reply, &units)))
+        return -AX_E_TYPE;
+    c->r = ax_request_get(c->b->worker, (uint32_t)words[0], (uint32_t)words[1]);
+    if (AX_UNLIKELY(!c->r)) {
+        ax_send_late(c->b);
+        return 0;
+    }
+    int rc = send_units(c, &reply, units);
+    if (AX_LIKELY(rc == 0))
+        check_slice(c->b, c->r);
+    else if (rc == -AX_E_STATE)
+        ax_send_late(c->b);
+    return rc;
+}
+
 /* Slot, gen and the rest come in the batch's words: three numbers less to take out of JavaScript values. */
 napi_value ax_js_sendString(napi_env env, napi_callback_info info)
 {
     struct ax_call c = {.argc = 1};
-    struct ax_reply reply = {0};
-    size_t units;
     void *data;
+    int rc = -AX_E_TYPE;
 
     AX_NAPI_TRY(napi_get_cb_info(env, info, &c.argc, c.argv, NULL, &data));
     c.b = AX_CAST(struct ax_bridge, data, AX_BRIDGE_MAGIC);
-    if (AX_UNLIKELY(!c.b->batch))
-        return NULL; /* the worker is closed */
-    const int32_t *words = c.b->batch + AX_BATCH_SEND;
-    if (AX_UNLIKELY(!unpack((uint32_t)words[2], &reply, &units)))
-        goto fail;
-    c.r = ax_call_request(c.b, words[0], words[1]);
-    if (AX_UNLIKELY(!c.r)) {
-        ax_send_late(c.b);
-        return NULL;
-    }
-    int rc = send_units(&c, &reply, units);
-    if (AX_LIKELY(rc == 0))
-        check_slice(c.b, c.r);
-    else if (rc == -AX_E_STATE)
-        ax_send_late(c.b);
-    else if (rc == -AX_E_TYPE)
-        goto fail;
-    return NULL;
+    if (AX_UNLIKELY(!ax_bridge_enter(c.b)))
+        return NULL; /* the worker is closed, or was taken over */
+    rc = send_words(&c, c.b->batch->words + AX_BATCH_SEND);
+    ax_worker_leave(c.b->worker);
 fail:
-    napi_throw_type_error(
-        env, "ERR_INVALID_ARG_TYPE",
-        "sendString wants a string, and in the batch's words slot, gen and length, content kind and status");
+    if (AX_UNLIKELY(rc == -AX_E_TYPE))
+        napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
+                              "sendString wants a string, and in the batch's words slot, gen and length, "
+                              "content kind and status");
     return NULL;
 }
 
@@ -261,25 +268,23 @@ static int answer(struct ax_call *c, uint32_t status, uint32_t content)
     return rc;
 }
 
-napi_value ax_js_send(napi_env env, napi_callback_info info)
+napi_value ax_on_send(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     uint32_t status, content;
 
-    if (!ax_call_begin(env, info, 6, &c))
-        return NULL;
-    AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[2], &status));
-    AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[3], &content));
+    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[2], &status));
+    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[3], &content));
     if (AX_UNLIKELY(status < 200 || status > 999 || content > AX_CONTENT_HTML))
         goto fail;
-    if (AX_UNLIKELY(!c.r)) {
-        ax_send_late(c.b);
+    if (AX_UNLIKELY(!c->r)) {
+        ax_send_late(c->b);
         return boolean(env, false);
     }
-    int rc = answer(&c, status, content);
+    int rc = answer(c, status, content);
     if (AX_UNLIKELY(rc == -AX_E_TYPE))
         goto fail;
-    return taken(&c, rc);
+    return taken(c, rc);
 fail:
     napi_throw_type_error(
         env, "ERR_INVALID_ARG_TYPE",
@@ -314,32 +319,30 @@ static void keep_cause(struct ax_call *c)
         c->r->error = memcpy(copy, text, s.n + 1);
 }
 
-napi_value ax_js_fail(napi_env env, napi_callback_info info)
+napi_value ax_on_fail(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
     uint32_t status;
     size_t n;
     char stack[1024], limit[64], *own = NULL, *text = stack;
 
-    if (!ax_call_begin(env, info, 6, &c))
-        return NULL;
-    AX_NAPI_TRY(napi_get_value_uint32(env, c.argv[2], &status));
-    AX_NAPI_TRY(napi_get_value_string_utf8(env, c.argv[3], NULL, 0, &n));
+    AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[2], &status));
+    AX_NAPI_TRY(napi_get_value_string_utf8(env, c->argv[3], NULL, 0, &n));
     if (status < 400 || status > 599)
         goto fail;
-    bool limited = c.argc > 4 && short_text(env, c.argv[4], limit, sizeof limit);
-    if (!c.r) {
-        ax_send_late(c.b);
+    bool limited = c->argc > 4 && short_text(env, c->argv[4], limit, sizeof limit);
+    if (!c->r) {
+        ax_send_late(c->b);
         return boolean(env, false);
     }
-    keep_cause(&c);
+    keep_cause(c);
     size_t room = n < MESSAGE_MAX ? n + 1 : MESSAGE_MAX;
     if (room > sizeof stack && (own = ax_malloc(room)) != NULL)
         text = own; /* without memory the message is cut earlier */
-    short_text(env, c.argv[3], text, own ? room : sizeof stack);
-    int rc = ax_reply_error(c.r, status, text, limited ? limit : NULL);
+    short_text(env, c->argv[3], text, own ? room : sizeof stack);
+    int rc = ax_reply_error(c->r, status, text, limited ? limit : NULL);
     ax_free(own);
-    return taken(&c, rc);
+    return taken(c, rc);
 fail:
     napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
                           "fail wants slot, gen, a status from 400 to 599, a message, the name of a limit or "
@@ -351,8 +354,10 @@ napi_value ax_js_lateError(napi_env env, napi_callback_info info)
 {
     struct ax_bridge *b = ax_bridge_of(env, info);
 
-    if (b && b->life == AX_BRIDGE_RUNNING)
+    if (b && ax_bridge_enter(b)) {
         ax_count_add(&ax_worker_counters(b->worker)->late_errors, 1);
+        ax_worker_leave(b->worker);
+    }
     return NULL;
 }
 
@@ -360,27 +365,26 @@ napi_value ax_js_tick(napi_env env, napi_callback_info info)
 {
     struct ax_bridge *b = ax_bridge_of(env, info);
 
-    if (b && b->batch_n && b->life == AX_BRIDGE_RUNNING && ax_worker_slice_over(b->worker))
-        b->batch[AX_BATCH_OVER] = 1;
+    if (b && b->batch_n && ax_bridge_enter(b)) {
+        if (ax_worker_slice_over(b->worker))
+            b->batch->words[AX_BATCH_OVER] = 1;
+        ax_worker_leave(b->worker);
+    }
     return NULL;
 }
 
-napi_value ax_js_watch(napi_env env, napi_callback_info info)
+napi_value ax_on_watch(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c))
-        return NULL;
-    if (c.r)
-        c.r->watched = true;
-    return boolean(env, c.r && !ax_request_client_gone(c.r));
+    if (c->r)
+        c->r->watched = true;
+    return boolean(env, c->r && !ax_request_client_gone(c->r));
 }
 
-napi_value ax_js_alive(napi_env env, napi_callback_info info)
+napi_value ax_on_alive(struct ax_call *c)
 {
-    struct ax_call c;
+    napi_env env = c->b->env;
 
-    if (!ax_call_begin(env, info, 2, &c))
-        return NULL;
-    return boolean(env, c.r && c.r->state == AX_REQ_ENTERED);
+    return boolean(env, c->r && c->r->state == AX_REQ_ENTERED);
 }

@@ -143,7 +143,7 @@ function keepIdle(core) {
 
 function newCore(settings, uploads, routes, key) {
   const records = routes.map((route, i) => record(route, i + 1, uploads));
-  const batch = new Int32Array(8 + 3 * settings.batch);
+  const batch = native.batchNew(settings.batch);
   const dispatch = makeDispatch(native, batch, records);
   const engine = native.engineNew(engineOptions(settings));
   try {
@@ -172,6 +172,9 @@ function engineOptions(settings) {
     settings,
     minReady: 1,
     segmentFd: -1,
+    stallUs: -1,
+    mailboxFd: -1,
+    controlFd: -1,
     log: {
       output: 'stderr',
       format: process.stderr.isTTY ? 'text' : 'json',

@@ -1,43 +1,49 @@
 'use strict';
-// A worker thread: prepares its environment, loads the handlers, serves until it is told to stop or something in it fails
-// beyond repair.  Talks to the engine's main thread (engine.js):
-//   to it    { type: 'starting', name, at } | { type: 'ready' } | { type: 'failed', errors } | { type: 'fatal', text }
-//   from it  { type: 'lame_duck' } | { type: 'stop', reason }
-const { parentPort, workerData } = require('node:worker_threads');
-
-const { engine, id, plan } = workerData;
-const MICROSECONDS_PER_MS = 1000;
-const ERROR = 0;
-const INFO = 2;
-
-// ---- before user code: nothing of ours may be seen by it, and nothing of its may be missed
-process.argv = [process.execPath, plan.manifest];
-require('./print').install();
+// A worker: prepares its environment, loads the handlers, serves until it is told to stop or something in it fails
+// beyond repair.  Usually a thread of the engine (threads.js), or its main thread (inline.js).  Talks to the engine:
+//   to it    { type: 'starting', name, at } | { type: 'ready' } | { type: 'failed', errors } |
+//            { type: 'fatal', text, route }
+//   from it  { type: 'lame_duck' } | { type: 'stop', reason, handover }
+const { isMainThread, parentPort, workerData } = require('node:worker_threads');
 const native = require('./native');
-native.engineAttach(engine);
 const isolate = require('./isolate');
-isolate.install(native.renewContext);
-require('./resolve').install();
 const registry = require('./registry');
 const { makeDispatch, record, gone } = require('./dispatch');
 const { asKeys } = require('./names');
 const { background } = require('./background');
 const { load, placeOf } = require('./loader');
-const { lineOf, stackOf, routeOf } = require('./blame');
+const { lineOf, stackOf, routeOf, blamed } = require('./blame');
 
-registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: 'thread' });
-registry.setServing({ url: plan.listen[0]?.url ?? '', log: logOnce });
+const MICROSECONDS_PER_MS = 1000;
+const ERROR = 0;
+const INFO = 2;
 
+let port; // { postMessage(message), onMessage(fn), exit(code) }
+let engine, id, plan;
 const state = { serving: false, ending: false, routes: [] };
 
-process.on('uncaughtException', uncaught);
-process.on('unhandledRejection', rejected);
-parentPort.on('message', (message) => {
+/** Once per environment, before user code: nothing of ours may be seen by it, and nothing of its may be missed. */
+function runWorker(thePort, data) {
+  port = thePort;
+  ({ engine, id, plan } = data);
+  process.argv = [process.execPath, plan.manifest];
+  require('./print').install();
+  native.engineAttach(engine, data.serial);
+  isolate.install(native.renewContext);
+  require('./resolve').install();
+  registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: plan.isolation ?? 'thread' });
+  registry.setServing({ url: plan.listen[0]?.url ?? '', log: logOnce });
+  process.on('uncaughtException', uncaught);
+  process.on('unhandledRejection', rejected);
+  port.onMessage(receive);
+  start().catch((err) => failStart([{ message: lineOf(err) }]));
+}
+
+function receive(message) {
   if (message.type === 'lame_duck') {
     if (state.serving && !state.ending) native.workerLameDuck();
-  } else if (message.type === 'stop') end(message.reason, Infinity);
-});
-start().catch((err) => failStart([{ message: lineOf(err) }]));
+  } else if (message.type === 'stop') end(message.reason, Infinity, message.handover);
+}
 
 /** What every worker would say in the same words. */
 function logOnce(message) {
@@ -64,7 +70,7 @@ async function start() {
   if (state.ending) return undefined;
   state.serving = true;
   native.workerReady();
-  return parentPort.postMessage({ type: 'ready' });
+  return port.postMessage({ type: 'ready' });
 }
 
 /** ` (handlers/a.js:3:9)`, or nothing where no file is to blame. */
@@ -75,12 +81,12 @@ function thrownAt(err) {
 
 /** What is about to run, told beforehand: if it never comes back, the main thread knows what it was. */
 function starting(name, at) {
-  parentPort.postMessage({ type: 'starting', name, at });
+  port.postMessage({ type: 'starting', name, at });
 }
 
 /** The native worker; what is wrong with the routes as { at, message }. */
 function newWorker(routes) {
-  const batch = new Int32Array(8 + 3 * plan.settings.batch);
+  const batch = native.batchNew(plan.settings.batch);
   const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
   try {
@@ -105,25 +111,27 @@ function nativeRoute({ pattern, method, kind, name, status, body, headers, healt
 function failStart(errors) {
   if (state.ending) return;
   state.ending = true;
-  parentPort.postMessage({ type: 'failed', errors });
+  port.postMessage({ type: 'failed', errors });
   leave(1);
 }
 
 // ---- end
 
-/** Finishes the requests in progress, for at most `patience` ms, runs the onStop hooks, leaves.  Once. */
-async function end(reason, patience) {
+/** Finishes the requests in progress, for at most `patience` ms, runs the onStop hooks, leaves.  Once.  `retire`: its
+ *  connections go to other workers, or to the engine that takes the place of this one; else they are closed. */
+async function end(reason, patience, retire) {
   if (state.ending) return;
   state.ending = true;
   if (state.serving) {
-    await within(drained(), patience);
+    await within(emptied(retire), patience);
     await runStopHooks(reason);
   }
   leave(reason === 'crash' ? 1 : 0);
 }
 
-function drained() {
-  return new Promise((resolve) => native.workerDrain(resolve)).then(() => background.settled());
+function emptied(retire) {
+  const begin = retire ? native.workerRetire : native.workerDrain;
+  return new Promise((resolve) => begin(resolve)).then(() => background.settled());
 }
 
 function within(promise, ms) {
@@ -150,9 +158,9 @@ async function runStopHooks(reason) {
 /** The handles are closed before the thread ends: Node aborts a worker that ends with open ones. */
 function leave(code) {
   try {
-    native.workerClose(() => process.exit(code));
+    native.workerClose(() => port.exit(code));
   } catch {
-    process.exit(code); // there was no native worker yet
+    port.exit(code); // there was no native worker yet
   }
 }
 
@@ -163,11 +171,24 @@ function uncaught(err) {
   const text = `uncaught exception: ${lineOf(err)}`;
   native.log(ERROR, text, [...routeOf(err, state.routes), ...stackOf(err)]);
   if (!state.serving) return failStart([{ message: text }]);
-  if (!state.ending) parentPort.postMessage({ type: 'fatal', text });
-  return end('crash', plan.shutdown_us < 0 ? Infinity : plan.shutdown_us / MICROSECONDS_PER_MS);
+  if (!state.ending) port.postMessage({ type: 'fatal', text, route: blamed(err, state.routes) });
+  return end('crash', plan.shutdown_us < 0 ? Infinity : plan.shutdown_us / MICROSECONDS_PER_MS, true);
 }
 
 /** A promise that nobody waits for: its request cannot be told, its handler often can. */
 function rejected(reason) {
   native.log(ERROR, `unhandled rejection: ${lineOf(reason)}`, [...routeOf(reason, state.routes), ...stackOf(reason)]);
 }
+
+if (!isMainThread && workerData?.engine !== undefined) {
+  runWorker(
+    {
+      postMessage: (message) => parentPort.postMessage(message),
+      onMessage: (fn) => parentPort.on('message', fn),
+      exit: (code) => process.exit(code),
+    },
+    workerData,
+  );
+}
+
+module.exports = { runWorker };

@@ -128,6 +128,9 @@ function engineOptions(more = {}) {
     settings: SETTINGS,
     minReady: 1,
     segmentFd: -1,
+    stallUs: -1,
+    mailboxFd: -1,
+    controlFd: -1,
     log: { output: 'off', format: 'json', level: 2, access: 'off', accessFormat: 'text' },
     ...more,
   };
@@ -136,7 +139,7 @@ function engineOptions(more = {}) {
 /** A native worker that listens; handle(slot, gen, route) is called for each request. */
 function serve(native, routes, handle, more = {}) {
   const engine = native.engineNew(engineOptions());
-  const batch = new Int32Array(8 + 3 * BATCH);
+  const batch = native.batchNew(BATCH);
   const events = [];
   const dispatch = () => {
     const n = batch[0];
@@ -214,6 +217,10 @@ function makePlan(root, { files = {}, routes = [], modules = [], ...more }) {
     routes: routes.map((route, i) => planRoute(root, route, 10 + i)),
     listen: [],
     segmentFd: -1,
+    mailboxFd: -1,
+    stall_us: -1,
+    isolation: 'thread',
+    slot: 0,
     ...more,
   };
 }

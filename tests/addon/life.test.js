@@ -14,7 +14,7 @@ function thread() {
   const { workerData, parentPort } = require('node:worker_threads');
   const native = require(workerData.addon);
   const { nativeRoute, BATCH } = require(workerData.harness);
-  const batch = new Int32Array(8 + 3 * BATCH);
+  const batch = native.batchNew(BATCH);
   const handlers = [
     (slot, gen) => native.send(slot, gen, 200, 1, 'ok'),
     () => undefined, // never answers
