@@ -167,10 +167,29 @@ static void pass_on(struct gate *t)
     uv_async_send(&first->worker->wake); /* it is attached, so the handle is open */
 }
 
+/* What comes behind a request that waits is not read: nothing of a connection is entered or answered before
+ * what came first, so that a worker that is taken over leaves nothing that would be run a second time. */
+static void hold_back(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    struct ax_deadline_queue *q = &w->handler_timeouts[r->site_route->timeout_index];
+
+    r->conn->in_line = true;
+    ax_deadline_start(q, &r->timeout, w->now);
+    ax_worker_arm(w, q);
+}
+
+static void read_on(struct ax_request *r)
+{
+    if (!r->conn)
+        return;
+    r->conn->in_line = false;
+    ax_conn_dirty(r->conn); /* the flush resumes it */
+}
+
 bool ax_admission_enter(struct ax_request *r)
 {
     struct gate *t = gate_of(r);
-    struct ax_worker *w = r->worker;
 
     pthread_mutex_lock(&t->lock);
     if (t->used < t->max) {
@@ -184,11 +203,8 @@ bool ax_admission_enter(struct ax_request *r)
         r->place = AX_PLACE_WAITING;
     }
     pthread_mutex_unlock(&t->lock);
-    if (r->place == AX_PLACE_WAITING) {
-        struct ax_deadline_queue *q = &w->handler_timeouts[r->site_route->timeout_index];
-        ax_deadline_start(q, &r->timeout, w->now);
-        ax_worker_arm(w, q);
-    }
+    if (r->place == AX_PLACE_WAITING)
+        hold_back(r);
     return r->place != AX_PLACE_NONE;
 }
 
@@ -209,6 +225,8 @@ void ax_admission_leave(struct ax_request *r)
 {
     struct gate *t = gate_of(r);
 
+    if (r->place >= AX_PLACE_WAITING)
+        read_on(r);
     pthread_mutex_lock(&t->lock);
     if (r->place == AX_PLACE_HELD)
         pass_on(t);
@@ -242,6 +260,7 @@ static void go_on(struct ax_request *r)
 
     r->place = AX_PLACE_HELD;
     ax_deadline_stop(&r->timeout);
+    read_on(r);
     if (whole)
         ax_worker_queue(r);
 }

@@ -4,7 +4,8 @@
  *
  * Places go to whoever has waited longest, in whatever worker: the one who gives a place back grants it to
  * that worker's line and wakes its loop, so nobody who comes later is faster.  Within a worker the line is
- * kept strictly.  Waiting ends with 503 after the route's timeout, which counts from entering JavaScript
+ * kept strictly, and what a client has pipelined behind a request that waits is not read until it goes on.
+ * Waiting ends with 503 after the route's timeout, which counts from entering JavaScript
  * anew, and when the client closes.
  *
  * Threads: each gate has a lock, held for a few instructions.  Routes without max_inflight never come here.

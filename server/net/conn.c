@@ -194,7 +194,7 @@ bool ax_conn_may_read_on(const struct ax_conn *c)
 {
     const struct ax_settings *set = c->worker->set;
 
-    return !c->blocked_out && c->nrequests < (unsigned)set->limit_pipeline &&
+    return !c->blocked_out && !c->in_line && c->nrequests < (unsigned)set->limit_pipeline &&
            c->out.bytes + c->held < (size_t)set->limit_output;
 }
 

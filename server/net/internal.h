@@ -56,8 +56,9 @@ struct ax_conn {
     bool hup;             /* the client has sent FIN; there may be input before it */
     bool blocked_out;     /* the socket took less than there was */
     bool parked;          /* its QUEUED requests wait until output has left */
-    uint8_t trust;        /* of its peer, see remote.c; 0 = not looked at yet */
-    int fd, events;       /* events: what uv_poll waits for now */
+    bool in_line;   /* its last request waits for a place: nothing behind it is looked at, see admission.c */
+    uint8_t trust;  /* of its peer, see remote.c; 0 = not looked at yet */
+    int fd, events; /* events: what uv_poll waits for now */
     struct ax_worker *worker;
     uv_poll_t poll;
     struct ax_list all; /* worker->conns */
