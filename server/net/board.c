@@ -132,6 +132,15 @@ uint32_t ax_board_get(const struct ax_board *b, unsigned slot)
     return slot < b->slots ? __atomic_load_n(&b->shared->line[slot].word, __ATOMIC_RELAXED) : AX_BOARD_ABSENT;
 }
 
+unsigned ax_board_present(const struct ax_board *b)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < b->slots; i++)
+        n += ax_board_get(b, i) != AX_BOARD_ABSENT;
+    return n;
+}
+
 uint32_t ax_board_least(const struct ax_board *b)
 {
     uint32_t least = AX_BOARD_ABSENT;

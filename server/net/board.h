@@ -29,6 +29,8 @@ unsigned ax_board_slots(const struct ax_board *b);
 /* A slot beyond the board is ignored. */
 void ax_board_set(struct ax_board *b, unsigned slot, uint32_t load);
 uint32_t ax_board_get(const struct ax_board *b, unsigned slot);
+/* How many slots accept. */
+unsigned ax_board_present(const struct ax_board *b);
 /* The least load of all slots; AX_BOARD_ABSENT when none accepts.  One load per slot. */
 uint32_t ax_board_least(const struct ax_board *b);
 

@@ -216,7 +216,11 @@ void ax_engine_unregister(struct ax_engine *e, struct ax_worker *w)
 bool ax_engine_ready(const struct ax_engine *e)
 {
     /* nready is read without the lock: health may be a moment old */
-    return !atomic_load(&e->stopping) && __atomic_load_n(&e->nready, __ATOMIC_RELAXED) >= e->min_ready;
+    unsigned ready = __atomic_load_n(&e->nready, __ATOMIC_RELAXED);
+
+    if (e->board) /* min_ready is said of all engines */
+        ready = ready ? ax_board_present(e->board) : 0;
+    return !atomic_load(&e->stopping) && ready >= e->min_ready;
 }
 
 void ax_engine_set_stopping(struct ax_engine *e)

@@ -34,6 +34,10 @@ static void test_least(void **state)
         for (unsigned k = 0; k < 3; k++)
             ax_board_set(b, k, t[i].load[k]);
         assert_true(ax_board_least(b) == t[i].least);
+        unsigned present = 0;
+        for (unsigned k = 0; k < 3; k++)
+            present += t[i].load[k] != AX_BOARD_ABSENT;
+        assert_int_equal(ax_board_present(b), present);
     }
     ax_board_set(b, 3, 0); /* beyond it: ignored */
     assert_true(ax_board_get(b, 3) == AX_BOARD_ABSENT);

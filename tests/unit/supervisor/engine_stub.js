@@ -1,7 +1,7 @@
 'use strict';
 // Stands in for addon/engine.js: speaks the protocol of addon/plan.d.ts over the real descriptors, serves with node:http.
 // STUB says how it behaves: normal, failed, place, die, mute, garbage, stubborn (never drains),
-// crash (dies when it is to stop).
+// crash (dies when it is to stop).  STUB_NEXT: how the engines of later generations behave.
 const fs = require('node:fs');
 const http = require('node:http');
 const net = require('node:net');
@@ -10,7 +10,7 @@ const arg = (name) => Number(process.argv[process.argv.indexOf(name) + 1]);
 const plan = JSON.parse(fs.readFileSync(arg('--plan-fd'), 'utf8'));
 const control = new net.Socket({ fd: arg('--control-fd'), readable: true, writable: true });
 const tell = (message, then) => control.write(`${JSON.stringify(message)}\n`, then);
-const mode = process.env.STUB ?? 'normal';
+const mode = (plan.generation > 1 && process.env.STUB_NEXT) || (process.env.STUB ?? 'normal');
 const servers = [];
 let left = 0;
 
@@ -22,6 +22,12 @@ function answer(req, res) {
   else if (req.url === '/fds') res.end(JSON.stringify(fs.readdirSync('/proc/self/fd').map(Number)));
   else if (req.url === '/event') {
     tell({ type: 'event', kind: 'limit', text: 'something', worker: 0 });
+    res.end('told');
+  } else if (req.url === '/renew') {
+    tell({ type: 'renew', why: 'a test asks for it' });
+    res.end('told');
+  } else if (req.url === '/killed') {
+    tell({ type: 'killed', worker: 0, route: { method: 'GET', pattern: '/killed' }, why: 'stall' });
     res.end('told');
   } else if (req.url === '/slow') setTimeout(() => res.end('slow'), 300);
   else res.end(`pid ${process.pid}`);

@@ -28,6 +28,7 @@ struct app {
     char url[128]; /* of the first address */
     unsigned port;
     char *const *env; /* NULL = ours */
+    bool reloads;     /* the child runs in `dir` and can read the manifest again */
     unsigned fail_at; /* which allocation of ax_serve fails; 0 = none */
 };
 
@@ -49,6 +50,30 @@ static void on_problem(void *ctx, const struct ax_err *err)
     fprintf(ctx, "problem %s:%u:%u %s\n", err->file ? err->file : "", err->line, err->col, err->msg);
 }
 
+/* As `serve` reads its manifest again; it goes back by ax_manifest_free. */
+static int on_read(void *ctx, struct ax_reading *ret,
+                   void (*problem)(void *to, const struct ax_err *err, bool warning), void *to)
+{
+    const char *files[] = {"actix.yaml"};
+    struct ax_manifest_input in = {.files = files, .nfiles = 1, .getenv = ax_fx_getenv};
+    struct ax_problems problems = {0};
+    struct ax_manifest *m = NULL;
+
+    (void)ctx;
+    int rc = ax_manifest_load(&in, &m, &problems);
+    for (size_t i = 0; i < problems.n; i++)
+        problem(to, &problems.v[i].err, problems.v[i].warning);
+    ax_problems_fini(&problems);
+    *ret = (struct ax_reading){.manifest = m, .owner = m};
+    return rc;
+}
+
+static void on_release(void *ctx, struct ax_reading *r)
+{
+    (void)ctx;
+    ax_manifest_free(r->owner);
+}
+
 static int serve(const struct app *a, FILE *told)
 {
     struct ax_serve_options o = {
@@ -59,6 +84,8 @@ static int serve(const struct app *a, FILE *told)
         .listening = on_listening,
         .ready = on_ready,
         .problem = on_problem,
+        .read = a->reloads ? on_read : NULL,
+        .release = on_release,
         .ctx = told,
     };
     struct ax_serve_result r = {0};
@@ -95,6 +122,8 @@ static void start(struct app *a, const char *mode)
     if (a->pid == 0) {
         close(ends[0]);
         alarm(60); /* a test that hangs must not hang others */
+        if (a->reloads && chdir(a->dir) < 0)
+            exit(99);
         FILE *told = fdopen(ends[1], "w");
         int code = serve(a, told);
         fclose(told);
@@ -556,6 +585,196 @@ static void test_unusable_state(void **state)
     clean(&a);
 }
 
+/* ---- generations */
+struct told {
+    char lines[2048];
+};
+
+static void on_told(void *ctx, const char *text)
+{
+    struct told *t = ctx;
+    size_t n = strlen(t->lines);
+
+    snprintf(t->lines + n, sizeof t->lines - n, "%s\n", text);
+}
+
+static void on_change(void *ctx, bool restart, const char *text)
+{
+    on_told(ctx, restart ? "restart:" : "change:");
+    on_told(ctx, text);
+}
+
+static void on_reload_problem(void *ctx, const struct ax_err *err, bool warning)
+{
+    assert_false(warning);
+    on_told(ctx, err->msg);
+}
+
+/* The code that ax_client_reload returns; what was told is in *told. */
+static int reload(struct app *a, const char *yaml, struct told *told, struct ax_err *err)
+{
+    struct ax_client_reload r = {on_told, on_change, on_reload_problem, told};
+    unsigned generation = 0;
+
+    *told = (struct told){""};
+    *err = (struct ax_err){0};
+    free(ax_fx_file(a->dir, "actix.yaml", yaml));
+    int rc = ax_client_reload(&a->state, &r, &generation, err);
+    if (rc == 0)
+        assert_true(generation > 1);
+    return rc;
+}
+
+static int64_t status_number(struct app *a, const char *key)
+{
+    json_t *o = status_of(a);
+    json_t *v = json_object_get(o, key);
+    int64_t n = json_is_array(v) ? (int64_t)json_array_size(v) : json_integer_value(v);
+
+    json_decref(o);
+    return n;
+}
+
+static const char changed[] =
+    "version: 1\nserver: { listen: \"127.0.0.1:0\", workers: 2, state: .actix }\n"
+    "log: { output: other.log, format: json }\nmetrics: { interval: 200ms }\ntimeouts: { handler: 3s }\n"
+    "routes: { /: h.js }\n";
+
+static void test_reload(void **state)
+{
+    struct app a;
+    struct told told;
+    struct ax_err err;
+
+    (void)state;
+    make(&a, basic);
+    a.reloads = true;
+    start(&a, "normal");
+    await_ready(&a);
+    pid_t before = engine_pid(&a);
+    assert_int_equal(reload(&a, changed, &told, &err), 0);
+    assert_non_null(strstr(told.lines, "change:\nlog.output: app.log -> other.log\n"));
+    assert_non_null(strstr(told.lines, "change:\ntimeouts.handler: 10s -> 3s\n"));
+    await_gone(before);
+    char *body = get(&a, "/plan");
+    json_t *plan = json_loads(body, 0, NULL);
+    assert_int_equal(json_integer_value(json_object_get(plan, "generation")), 2);
+    assert_true(json_is_true(json_object_get(plan, "hold")));
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(plan, "settings"), "timeout_handler_us")),
+        3000000);
+    json_decref(plan);
+    free(body);
+    char *log = log_of(&a, "other.log");
+    assert_non_null(strstr(log, "generation 2 serves"));
+    free(log);
+
+    assert_int_equal(reload(&a, "version: 1\nnonsense: 1\nroutes: { /: h.js }\n", &told, &err), -AX_E_SYNTAX);
+    assert_string_equal(told.lines, "unknown key nonsense\n");
+    assert_int_equal(status_number(&a, "generation"), 2);
+    kill(a.pid, SIGTERM);
+    assert_int_equal(wait_exit(&a), 0);
+    assert_int_equal(events_of(&a, "reload"), 2);
+    clean(&a);
+}
+
+static void test_reload_fails(void **state)
+{
+    static const struct {
+        const char *mode, *why;
+    } t[] = {
+        {"failed", "two reasons"},
+        {"place", "no such file"},
+        {"die", "the new engine exited with code 7 before it was ready"},
+        {"mute", "the app was not ready within timeouts.startup (300 ms)"},
+    };
+    static const char yaml[] =
+        "version: 1\nserver: { listen: \"127.0.0.1:0\", workers: 1 }\n"
+        "log: { output: app.log }\ntimeouts: { startup: 300ms }\nroutes: { /: h.js }\n";
+
+    (void)state;
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        struct app a;
+        struct told told;
+        struct ax_err err;
+        make(&a, basic);
+        a.reloads = true;
+        setenv("STUB_NEXT", t[i].mode, 1);
+        start(&a, "normal");
+        unsetenv("STUB_NEXT");
+        await_ready(&a);
+        pid_t before = engine_pid(&a);
+        assert_int_equal(reload(&a, yaml, &told, &err), -AX_E_STATE);
+        assert_string_equal(err.msg, t[i].why);
+        assert_int_equal(engine_pid(&a), before);
+        assert_int_equal(status_number(&a, "generation"), 1);
+        char *body = get(&a, "/");
+        assert_memory_equal(body, "pid ", 4);
+        free(body);
+        kill(a.pid, SIGTERM);
+        assert_int_equal(wait_exit(&a), 0);
+        clean(&a);
+    }
+}
+
+/* Each worker a process: as many engines, before and after; and from there back to one. */
+static void test_processes(void **state)
+{
+    static const char processes[] = "version: 1\nserver: { listen: \"127.0.0.1:0\", workers: 3, isolation: "
+                                    "process }\nlog: { output: app.log }\nroutes: { /: h.js }\n";
+    struct app a;
+    struct told told;
+    struct ax_err err;
+
+    (void)state;
+    make(&a, processes);
+    a.reloads = true;
+    start(&a, "normal");
+    await_ready(&a);
+    assert_int_equal(status_number(&a, "engines"), 3);
+    assert_int_equal(status_number(&a, "workers"), 3);
+    free(get(&a, "/crash"));
+    char *body = get(&a, "/");
+    assert_memory_equal(body, "pid ", 4);
+    free(body);
+    assert_int_equal(reload(&a, processes, &told, &err), 0);
+    assert_string_equal(told.lines, "nothing changed in the manifest: the code is loaded anew\n");
+    while (status_number(&a, "engines") != 3)
+        ;
+    assert_int_equal(reload(&a, basic, &told, &err), 0);
+    while (status_number(&a, "engines") != 1)
+        ;
+    assert_int_equal(status_number(&a, "workers"), 2);
+    kill(a.pid, SIGTERM);
+    assert_int_equal(wait_exit(&a), 0);
+    clean(&a);
+}
+
+static void test_renew_and_quarantine(void **state)
+{
+    struct app a;
+
+    (void)state;
+    make(&a, basic);
+    start(&a, "normal");
+    await_ready(&a);
+    pid_t before = engine_pid(&a);
+    free(get(&a, "/renew"));
+    await_gone(before);
+    assert_int_not_equal(engine_pid(&a), before);
+    assert_int_equal(status_number(&a, "generation"), 1);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(status_number(&a, "quarantined"), 0);
+        free(get(&a, "/killed"));
+    }
+    while (status_number(&a, "quarantined") != 1)
+        ;
+    kill(a.pid, SIGTERM);
+    assert_int_equal(wait_exit(&a), 0);
+    assert_int_equal(events_of(&a, "quarantine"), 1);
+    clean(&a);
+}
+
 /* Each allocation up to readiness fails once: a clean end with a sentence, and (exit) no leak.  Some are
  * dispensable: then it runs, and is stopped. */
 static void test_nomem(void **state)
@@ -610,6 +829,8 @@ int main(void)
         cmocka_unit_test(test_forced),     cmocka_unit_test(test_dies_at_stop),
         cmocka_unit_test(test_second_int), cmocka_unit_test(test_killed_supervisor),
         cmocka_unit_test(test_logs),       cmocka_unit_test(test_unusable_state),
+        cmocka_unit_test(test_reload),     cmocka_unit_test(test_reload_fails),
+        cmocka_unit_test(test_processes),  cmocka_unit_test(test_renew_and_quarantine),
         cmocka_unit_test(test_nomem),      cmocka_unit_test(test_fit_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
