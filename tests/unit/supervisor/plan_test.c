@@ -7,7 +7,8 @@
 
 static const char yaml[] =
     "version: 1\n"
-    "server: { listen: \"127.0.0.1:0\", workers: 3, balance: round_robin, min_ready: 2 }\n"
+    "server: { listen: \"127.0.0.1:0\", workers: 3, balance: round_robin, min_ready: 2, trusted_proxies: "
+    "[10.0.0.0/8, unix] }\n"
     "limits: { heap: 100MiB, body: 2KiB }\n"
     "timeouts: { handler: 2s, send: off, shutdown: off }\n"
     "log: { output: logs/a.log, access: stdout, level: warn }\n"
@@ -16,7 +17,7 @@ static const char yaml[] =
     "  /: h.js\n"
     "  /u/:id:\n"
     "    GET: h.js#show\n"
-    "    PUT: { handler: h.js#update, timeout: off, body: 10KiB }\n"
+    "    PUT: { handler: h.js#update, timeout: off, body: 10KiB, max_inflight: 8, queue: 9 }\n"
     "  /old: { redirect: /new, status: 301 }\n"
     "  /ping: { respond: pong, headers: { cache-control: no-store } }\n"
     "  /healthz: { health: live }\n";
@@ -68,6 +69,8 @@ static void test_text(void **state)
         {"heapMb", NULL, 100},
         {"startup_us", NULL, 30000000},
         {"shutdown_us", NULL, -1},
+        {"trustedProxies.0", "10.0.0.0/8", 0},
+        {"trustedProxies.1", "unix", 0},
         {"settings.limit_body", NULL, 2048},
         {"settings.limit_connections", NULL, 77},
         {"settings.timeout_handler_us", NULL, 2000000},
@@ -89,6 +92,9 @@ static void test_text(void **state)
         {"routes.1.at.line", NULL, 10},
         {"routes.2.timeout_us", NULL, -1},
         {"routes.2.body_max", NULL, 10240},
+        {"routes.2.max_inflight", NULL, 8},
+        {"routes.2.queue", NULL, 9},
+        {"routes.1.max_inflight", NULL, 0},
         {"routes.3.kind", "fixed", 0},
         {"routes.3.name", "redirect", 0},
         {"routes.3.status", NULL, 301},
