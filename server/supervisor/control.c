@@ -247,14 +247,13 @@ static void on_connection(uv_stream_t *server, int status)
     cl->open = 2;
     ax_list_push(&c->clients, &cl->node);
     c->nclients++;
-    if (uv_accept(server, (uv_stream_t *)&cl->pipe) < 0 || c->nclients > AX_CONTROL_CLIENTS_MAX)
-        drop(cl);
-    else if (!may_talk(c, &cl->pipe))
+    bool in = uv_accept(server, (uv_stream_t *)&cl->pipe) == 0 && c->nclients <= AX_CONTROL_CLIENTS_MAX;
+    if (in && !may_talk(c, &cl->pipe))
         refuse(cl, "this user may not control the server");
-    else if (uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) < 0)
-        drop(cl);
-    else
+    else if (in && uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) == 0)
         uv_timer_start(&cl->idle, on_idle, c->o.idle_ms, c->o.idle_ms);
+    else
+        drop(cl);
 }
 
 void ax_control_flushed(struct ax_control *c, uint64_t number)
