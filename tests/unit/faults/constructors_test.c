@@ -285,20 +285,22 @@ static void no_facts(void *ctx, struct ax_admin_facts *ret)
     *ret = (struct ax_admin_facts){0};
 }
 
+/* Its address and folder are all that is looked at. */
 static int make_admin(struct world *w, struct ax_err *err)
 {
-    struct ax_listen at = {.kind = AX_LISTEN_TCP, .host = (char[]){"127.0.0.1"}, .mode = -1};
+    char host[] = "127.0.0.1";
+    struct ax_listen at = {.kind = AX_LISTEN_TCP, .host = host, .mode = -1};
+    struct ax_manifest m = {.root = w->dir, .admin = {.listen = &at, .nlisten = 1}};
     struct ax_admin *a = NULL;
     int rc = make_writer(w, err);
 
     if (rc < 0)
         return rc;
     struct ax_writer *writer = w->made;
-    struct ax_admin_options o = {
-        .loop = &w->loop, .writer = writer, .log = &w->log, .root = w->dir, .facts = no_facts};
+    struct ax_admin_options o = {.loop = &w->loop, .writer = writer, .log = &w->log, .facts = no_facts};
     rc = ax_admin_new(&o, &a, err);
     if (rc == 0)
-        rc = ax_admin_prepare(a, &at, 1, err);
+        rc = ax_admin_prepare(a, &m, err);
     if (rc == 0)
         ax_admin_commit(a);
     ax_admin_close(a);
