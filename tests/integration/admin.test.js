@@ -255,6 +255,19 @@ test('a reload opens, moves and closes it, and goes backwards in no count', asyn
   assert.equal(await s.signal('SIGTERM'), 0);
 });
 
+test('one process a worker: the counts are those of all of them', async (t) => {
+  const a = app(t, 'server: { workers: 2, isolation: process, min_ready: 2, listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }');
+  const s = await a.serve();
+  const admin = adminOf(s);
+  await until(async () => (await health(admin, 'ready')).status === 200);
+  for (let i = 0; i < 20; i++) await get(`${s.url}/`);
+  const samples = await scrape(admin);
+  assert.equal(counts(samples)['/ 2xx'], 20);
+  assert.equal(samples.get('actix_workers_ready'), 2);
+  assert.equal((await health(admin, 'live')).status, 200);
+  assert.equal(await s.signal('SIGTERM'), 0);
+});
+
 test('live says no while the only worker spins beyond stall, and yes again', async (t) => {
   const a = app(t, 'server: { workers: 1, listen: "127.0.0.1:0" }\nadmin: { listen: "127.0.0.1:0" }\ntimeouts: { handler: 600ms }', '  /heavy: heavy.js\n');
   const s = await a.serve();
@@ -265,6 +278,8 @@ test('live says no while the only worker spins beyond stall, and yes again', asy
   const no = await until(async () => { const r = await health(admin, 'live'); return r.status === 503 && r; });
   assert.match(JSON.parse(no.body).error, /no worker has moved for timeouts\.stall/);
   await until(async () => (await health(admin, 'live')).status === 200);
+  await new Promise((r) => setTimeout(r, 1500)); // an idle app is no dead one
+  assert.equal((await health(admin, 'live')).status, 200);
   await s.signal('SIGTERM');
 });
 
