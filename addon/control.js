@@ -2,6 +2,7 @@
 // The engine's end of the control channel: one JSON object a line, both ways (plan.d.ts: FromEngine, ToEngine).  When the
 // supervisor is gone, so is the engine.
 const net = require('node:net');
+const native = require('./native');
 
 const MESSAGE_MAX = 65536; // the supervisor's messages are short
 
@@ -21,11 +22,12 @@ class Control {
       rest += text;
       const lines = rest.split('\n');
       rest = lines.pop();
-      if (rest.length > MESSAGE_MAX) process.exit(1);
+      if (rest.length > MESSAGE_MAX) native.exitNow(1);
       for (const line of lines) if (line !== '') receive(JSON.parse(line));
     });
-    socket.on('end', () => process.exit(1));
-    socket.on('error', () => process.exit(1));
+    // At once: a worker may be stuck, and process.exit() would wait for it.
+    socket.on('end', () => native.exitNow(1));
+    socket.on('error', () => native.exitNow(1));
   }
 
   /** `then` is called when it is written. */

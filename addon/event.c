@@ -13,6 +13,7 @@
 #include "native.h"
 
 enum { TEXT_MAX = 65536, EXIT_TAKEN = 70, WRITE_PATIENCE_MS = 1000 };
+enum { ORPHAN_S = 15 }; /* so long its connections may wait for the process that takes its place */
 
 /* OWNED by whoever handles it. */
 struct event {
@@ -227,24 +228,32 @@ static void write_all(int fd, struct ax_str s)
     }
 }
 
-static void tell_supervisor(const struct ax_native *e, const struct event *v)
+static void tell_supervisor(const struct ax_native *e, const struct event *v, bool waits)
 {
     struct ax_buf b = AX_BUF_INIT(TEXT_MAX);
 
     add_messages(&b, v);
+    if (waits)
+        ax_buf_adds(&b, "{\"type\":\"renew\",\"why\":\"its worker was taken over\"}\n");
     if (!b.failed)
         write_all(e->control_fd, ax_buf_str(&b));
     ax_buf_fini(&b);
 }
 
-/* What a process that cannot go on still has to do: tell, and wait until its connections have left. */
+/* What a process that cannot go on still has to do: tell, and wait until its connections have left, to its
+ * neighbours or, where it has none, to the process that takes its place. */
 static void end_process(struct ax_native *e, const struct event *v)
 {
+    bool stuck = v->ev.kind == AX_EV_STUCK, over = stuck || ax_engine_handed_over(e->engine);
+
     if (v->ev.kind != AX_EV_HANDED_OVER) {
-        tell_supervisor(e, v);
+        tell_supervisor(e, v, !over);
         atomic_store(&e->doomed, true);
+        alarm(ORPHAN_S);
+    } else if (atomic_load(&e->doomed) && over) {
+        write_all(e->control_fd, AX_STR("{\"type\":\"drained\"}\n"));
     }
-    if (atomic_load(&e->doomed) && (v->ev.kind == AX_EV_STUCK || ax_engine_handed_over(e->engine)))
+    if (atomic_load(&e->doomed) && over)
         _exit(EXIT_TAKEN);
 }
 

@@ -302,7 +302,7 @@ void ax_engine_give(struct ax_engine *e, struct ax_parcel *p, const struct ax_wo
 bool ax_engine_handed_over(struct ax_engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    bool none = ax_list_empty(&e->outbound);
+    bool none = ax_list_empty(&e->outbound) && ax_list_empty(&e->parked);
     pthread_mutex_unlock(&e->lock);
     return none;
 }

@@ -1,6 +1,7 @@
 #include "net/worker.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -11,7 +12,7 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { BLOCKS_WARM = 64 };
+enum { BLOCKS_WARM = 64, AWAIT_MS = 1 };
 
 struct ax_load ax_worker_load(const struct ax_worker *w)
 {
@@ -324,8 +325,13 @@ static void close_shells(struct ax_worker *w)
 
 void ax_worker_await_done(struct ax_worker *w)
 {
-    if (w->engine && ax_worker_taken(w))
+    if (!w->engine || !ax_worker_taken(w))
+        return;
+    ax_engine_await(w->engine);
+    while (__atomic_load_n(&w->owner, __ATOMIC_ACQUIRE) != AX_OWNER_DONE) {
+        poll(NULL, 0, AWAIT_MS); /* ax_engine_abort was called just now: the watchdog is on its way */
         ax_engine_await(w->engine);
+    }
 }
 
 void ax_worker_close(struct ax_worker *w, void (*closed)(void *ctx), void *ctx)
