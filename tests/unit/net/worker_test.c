@@ -520,6 +520,7 @@ static void test_each_allocation_fails(void **state)
 
     (void)state;
     server_init(&s);
+    s.gate = 1;
     server_site(&s);
     uv_loop_init(&s.loop);
     struct ax_worker_options o = {
