@@ -3,7 +3,6 @@
 import { start, until } from './lib/app.mjs';
 import { Load } from './lib/load.mjs';
 import { mix } from './lib/mix.mjs';
-import { alive } from './lib/proc.mjs';
 import { script } from './lib/script.mjs';
 import { ask } from './lib/wire.mjs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,13 +49,13 @@ async function good(app, it, n, wrong) {
 async function bad(app, it, n, wrong) {
   for (const [what, spoil] of BAD) {
     spoil(app);
-    const engines = app.engines.join();
+    const { generation } = await app.status();
     const reload = await app.actix('reload');
     if (reload.code === 0) wrong.push(`${what}: exit 0`);
     if (!reload.stderr.trim()) wrong.push(`${what}: no reason given`);
     const { body } = await ask(app.target, '/generation');
     if (body !== `code ${n} env ${n}`) wrong.push(`${what}: now ${body}`);
-    if (!engines.split(',').every((pid) => alive(Number(pid)))) wrong.push(`${what}: another engine`);
+    if ((await app.status()).generation !== generation) wrong.push(`${what}: another generation`);
     app.manifest(manifest(it, n));
     app.write('handlers/generation.js', code(n));
   }
