@@ -163,6 +163,17 @@ static void take_fds(struct msghdr *m, struct packet *k)
     }
 }
 
+/* The memfd holds what the head says, so that nobody makes us ask for memory with a number alone. */
+static bool content_ok(int fd, const struct head *h)
+{
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    uint64_t all = (uint64_t)st.st_size;
+    return h->nout <= all && h->nin == all - h->nout;
+}
+
 static bool packet_ok(const struct packet *k)
 {
     const struct head *h = &k->h;
@@ -172,7 +183,7 @@ static bool packet_ok(const struct packet *k)
         return false;
     if (h->kind == AX_MAIL_PARCEL && !h->has_fd)
         return false;
-    return more ? k->fd[1] >= 0 && k->n == 0 : h->nout <= k->n && h->nin == k->n - h->nout;
+    return more ? k->n == 0 && content_ok(k->fd[1], h) : h->nout <= k->n && h->nin == k->n - h->nout;
 }
 
 static bool read_exactly(int fd, struct ax_buf *b, uint64_t n, uint64_t at)

@@ -69,6 +69,17 @@ static void answer_lent(struct ax_request *r)
     AX_ASSERT(rc >= 0);
 }
 
+/* Who asked, as the trusted proxy on the other end tells it. */
+static void answer_who(struct ax_request *r)
+{
+    struct ax_str host = ax_request_host(r);
+    char text[600];
+    int n = snprintf(text, sizeof text, "%s %d %.*s", ax_request_remote(r), ax_request_https(r),
+                     (int)(host.n < 400 ? host.n : 400), host.n ? host.p : "");
+
+    answer(r, 200, (struct ax_str){text, (size_t)n});
+}
+
 static void enter(struct stub *s, struct ax_request *r)
 {
     struct ax_str what = r->site_route->name;
@@ -81,6 +92,8 @@ static void enter(struct stub *s, struct ax_request *r)
         answer_in_place(r);
     } else if (ax_str_eq(what, AX_STR("lent"))) {
         answer_lent(r);
+    } else if (ax_str_eq(what, AX_STR("who"))) {
+        answer_who(r);
     } else if (ax_str_eq(what, AX_STR("empty"))) {
         answer(r, 204, AX_STR("not sent"));
     } else if (ax_str_eq(what, AX_STR("later")) && s->nlater < LATER_MAX) {
@@ -154,6 +167,8 @@ static void start(struct bench *b, struct stub *s, unsigned id)
     add(site, AX_GET, "/users/:id", "param");
     add(site, AX_GET, "/files/*rest", "param");
     add(site, AX_GET, "/nocontent", "empty");
+    add(site, AX_ANY, "/who", "who");
+    AX_ASSERT(!id || ax_site_trust(site, AX_STR("unix"), NULL) == 0);
     struct ax_route fixed = {.kind = AX_SITE_FIXED,
                              .method = AX_GET,
                              .pattern = AX_STR("/old"),

@@ -34,6 +34,8 @@ for (const name of fs.readdirSync('tests/wire').filter((f) => f.endsWith('.wire'
 }
 
 // ---- the others by hand
+for (const h of ['X-Forwarded-For: 1.2.3.4, 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b:80\r\nX-Request-Id: abc', 'Forwarded: for="[::1]:80";proto=https;host=c'])
+  seed('conn', latin(`GET /who HTTP/1.1\r\nHost: a\r\n${h}\r\n\r\nPOST /later HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nokGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`));
 for (const q of ['a=1&b=2&a=3', 'x=%41+b&&=&=v&k', 'a=%zz%4&b=%', '/a/%2e%2E/b', '/caf%C3%A9', '/%F0%9F%98%80/..'] ) seed('path', latin(q));
 seed('router', latin('a/\nb/users/:id\nh/users/me\na/users/:id/posts/:post\nc/files/*rest\nd/a/:x/c\nd/a/b/d\n\na/users/42\nb/users/me\nc/files/a/b\nd/a/b/c\nd/a/b/d\n'));
 seed('router', latin('h/caf%C3%A9\nh/a%2Fb\nh/*\n\na/caf\xc3\xa9\nb/a%2fb\nc/a/b\nc/a//b/\n'));
