@@ -12,7 +12,9 @@
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor_private.h"
 
-enum { GRACE_MS = 500 }; /* what an engine gets beyond its own timeout to say how it ended */
+enum { GRACE_MS = 500 };      /* what an engine gets beyond its own timeout to say how it ended */
+enum { EXIT_MS = 1000 };      /* and to end, once it has said that it is done: a thread may hold it back */
+enum { STUCK_LOOK_MS = 250 }; /* how often one that answers no order is looked at */
 
 static struct ax_runner *of(void *ctx)
 {
@@ -86,6 +88,12 @@ static void on_workers(struct ax_runner *r, struct ax_message *m)
     m->worker = NULL;
 }
 
+/* It has nothing more to do: what keeps it is a thread that never ends. */
+static void on_exit_timeout(uv_timer_t *t)
+{
+    ax_runner_kill(of(t->data));
+}
+
 static void on_message(void *ctx, struct ax_message *m)
 {
     struct ax_runner *r = of(ctx);
@@ -105,12 +113,14 @@ static void on_message(void *ctx, struct ax_message *m)
         break;
     case AX_MSG_DRAINED:
         r->drained = true;
+        uv_timer_start(&r->timer, on_exit_timeout, EXIT_MS, 0);
         break;
     case AX_MSG_KILLED:
         if (m->pattern)
             ax_quarantine_kill(r->s->quarantine, m->method, m->pattern, m->why);
         break;
     case AX_MSG_RENEW:
+        r->stuck = r->gen->board != NULL;
         ax_slot_renew(r, m->why);
         break;
     }
@@ -248,6 +258,7 @@ static void on_shutdown_timeout(uv_timer_t *t)
 {
     struct ax_runner *r = of(t->data);
 
+    uv_timer_stop(t);
     ax_log_warn(&r->s->log,
                 "not all requests of engine %ld ended within timeouts.shutdown: the engine is killed, with "
                 "%" PRIu64 " requests in progress",
@@ -255,11 +266,40 @@ static void on_shutdown_timeout(uv_timer_t *t)
     ax_runner_kill(r);
 }
 
+static bool has_work(const struct ax_runner *r)
+{
+    for (unsigned i = 0; r->segment && i < ax_segment_workers(r->segment); i++) {
+        struct ax_counters c;
+        ax_segment_read_counters(r->segment, i, &c);
+        if (c.connections || c.inflight)
+            return true;
+    }
+    return false;
+}
+
+/* Its connections leave without it; then it ends, since it will not by itself. */
+static void on_stuck_look(uv_timer_t *t)
+{
+    struct ax_runner *r = of(t->data);
+    int64_t limit = r->gen->m->timeouts.shutdown;
+
+    if (limit != AX_OFF && ax_mono_now().us - r->left_at.us > limit) {
+        on_shutdown_timeout(t);
+    } else if (!has_work(r)) {
+        r->drained = true;
+        ax_runner_kill(r);
+    }
+}
+
 static void leave(struct ax_runner *r, enum ax_runner_state state, enum ax_order order)
 {
     r->state = state;
+    r->left_at = ax_mono_now();
     ax_engine_order(r->engine, order);
-    patience(r, on_shutdown_timeout, r->gen->m->timeouts.shutdown);
+    if (r->stuck)
+        uv_timer_start(&r->timer, on_stuck_look, STUCK_LOOK_MS, STUCK_LOOK_MS);
+    else
+        patience(r, on_shutdown_timeout, r->gen->m->timeouts.shutdown);
 }
 
 void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir)
@@ -268,7 +308,7 @@ void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir)
 
     /* an engine whose mailbox does not take it closes its connections as when it stops */
     if (ax_mailbox_send_heir(r->mailbox, heir->mailbox, &err) == 0) {
-        leave(r, AX_RUNNER_HANDING_OVER, AX_ORDER_RETIRE);
+        leave(r, AX_RUNNER_HANDING_OVER, AX_ORDER_HANDOVER);
         return;
     }
     ax_log_warn(&r->s->log, "engine %ld cannot hand over its connections: %s", (long)ax_runner_pid(r),

@@ -35,8 +35,9 @@ struct ax_runner {
     int mailbox;                /* sender end, OWNED; -1 */
     enum ax_runner_state state;
     bool drained, killed; /* killed: by us, at the end of our patience */
+    bool stuck;           /* isolation: process: its only thread was given up and answers no order */
     bool reported;        /* its start failed with reasons, which were handed over */
-    ax_mono started, ready_at;
+    ax_mono started, ready_at, left_at;
     uv_timer_t timer;                  /* timeouts.startup, then timeouts.shutdown */
     struct ax_message_worker *workers; /* as it said last; OWNED */
     unsigned nworkers, zombies;

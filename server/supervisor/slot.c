@@ -14,7 +14,7 @@
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor_private.h"
 
-enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, STEADY_US = 1000000, RENEW_PAUSE_US = 10000000 };
+enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, STEADY_US = 1000000 };
 enum { EXIT_TAKEN_OVER = 70 }; /* isolation: process: what a stalled engine ends with */
 
 /* ---- life of slots */
@@ -159,12 +159,9 @@ void ax_slot_renew(struct ax_runner *r, const char *why)
     struct ax_slot *slot = r->slot;
     struct ax_supervisor *s = r->s;
     struct ax_err err = {0};
-    ax_mono now = ax_mono_now();
 
-    if (s->phase != AX_RUNNING || s->reload || slot->now != r || slot->next ||
-        (slot->renewed.us && now.us - slot->renewed.us < RENEW_PAUSE_US))
+    if (s->phase != AX_RUNNING || s->reload || slot->now != r || slot->next)
         return;
-    slot->renewed = now;
     ax_log_warn(&s->log, "engine %ld is replaced by a new one: %s", (long)ax_runner_pid(r), why);
     ax_supervisor_event(s, "restart", "engine %ld is replaced: %s", (long)ax_runner_pid(r), why);
     if (ax_slot_start_next(slot, r->gen, &err) < 0)
@@ -249,6 +246,11 @@ static void on_retry(uv_timer_t *t)
     start_again(slot, false);
 }
 
+static bool taken_over(int status)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TAKEN_OVER;
+}
+
 static void gone_starting(struct ax_runner *r, const char *how)
 {
     struct ax_supervisor *s = r->s;
@@ -261,13 +263,13 @@ static void gone_starting(struct ax_runner *r, const char *how)
 static void gone_running(struct ax_runner *r, int status, const char *how)
 {
     bool was_ready = r->state == AX_RUNNER_READY;
-    bool taken_over = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TAKEN_OVER;
+    bool taken = taken_over(status);
 
     if (r->gen->board)
         introduce(r->slot, NULL);
-    if (!taken_over)
+    if (!taken)
         ax_crash_report(r, status, how);
-    start_again(r->slot, taken_over || (was_ready && ax_mono_now().us - r->ready_at.us >= STEADY_US));
+    start_again(r->slot, taken || (was_ready && ax_mono_now().us - r->ready_at.us >= STEADY_US));
 }
 
 static void gone_next(struct ax_runner *r, const char *how)
@@ -283,15 +285,16 @@ static void gone_next(struct ax_runner *r, const char *how)
 }
 
 /* One that we did not kill and that had nothing to do has cut nothing off. */
-static void gone_leaving(struct ax_runner *r, const char *how)
+static void gone_leaving(struct ax_runner *r, int status, const char *how)
 {
     struct ax_supervisor *s = r->s;
     uint64_t inflight = ax_runner_inflight(r);
 
-    if (r->drained || r->state == AX_RUNNER_STARTING)
+    if (r->drained || r->state == AX_RUNNER_STARTING || taken_over(status))
         return;
-    if (s->phase >= AX_LAME_DUCK)
-        s->result.forced = s->result.forced || r->killed || inflight > 0;
+    if (s->phase >= AX_LAME_DUCK) /* one that hands over may be late with idle connections alone */
+        s->result.forced =
+            s->result.forced || inflight > 0 || (r->killed && r->state != AX_RUNNER_HANDING_OVER);
     ax_log_warn(&s->log, "the engine %s while it stopped, with %" PRIu64 " requests in progress", how,
                 inflight);
 }
@@ -315,6 +318,6 @@ void ax_slot_gone(struct ax_runner *r, int status)
     else if (s->phase == AX_RUNNING && next)
         gone_next(r, how);
     else
-        gone_leaving(r, how);
+        gone_leaving(r, status, how);
     ax_stop_gone(s);
 }

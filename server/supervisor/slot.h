@@ -29,7 +29,6 @@ struct ax_slot {
     uv_timer_t retry;
     int64_t backoff_ms; /* before the next start after a short life */
     unsigned restarts;  /* engines that died and were started again */
-    ax_mono renewed;    /* last begin of a rolling restart; 0 = never */
 };
 
 /* So many slots are there from now on, new ones empty.  -AX_E_NOMEM leaves what was there. */

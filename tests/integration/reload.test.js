@@ -205,3 +205,52 @@ test('stop while a reload runs: the reload fails, nothing stays', async (t) => {
 test('no instance: exit code 4', (t) => {
   assert.equal(app(t).run('reload').code, 4);
 });
+
+/** Clients that keep their connections and pause between requests; what went wrong is counted. */
+function clients(url, n) {
+  const seen = { answers: 0, failed: [], closed: 0 };
+  let on = true;
+  const one = async () => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    let socket;
+    while (on) {
+      await new Promise((done) => {
+        const req = http.get(url, { agent }, (res) => {
+          if (socket !== undefined && socket !== req.socket) seen.closed++;
+          socket = req.socket;
+          if (res.statusCode !== 200) seen.failed.push(res.statusCode);
+          if (res.headers.connection === 'close') seen.closed++;
+          res.resume().on('end', done).on('error', (err) => done(seen.failed.push(err.code)));
+          seen.answers++;
+        });
+        req.on('error', (err) => done(seen.failed.push(err.code)));
+      });
+      await new Promise((r) => setTimeout(r, Math.random() * 30));
+    }
+    agent.destroy();
+  };
+  const all = Promise.all(Array.from({ length: n }, one));
+  return {
+    seen,
+    stop: () => {
+      on = false;
+      return all;
+    },
+  };
+}
+
+test('under load: no request fails, no connection is closed', async (t) => {
+  const a = app(t);
+  const s = await a.serve();
+  const load = clients(`${s.url}/`, 24);
+  await until(() => load.seen.answers > 100);
+  for (let i = 2; i <= 5; i++) {
+    assert.equal(a.run('reload').code, 0);
+    assert.equal((await settled(a)).generation, i);
+  }
+  await load.stop();
+  t.diagnostic(`${load.seen.answers} answers, ${load.seen.failed.length} failed, ${load.seen.closed} closed`);
+  assert.deepEqual(load.seen.failed, []);
+  assert.equal(load.seen.closed, 0);
+  assert.equal(await s.signal('SIGTERM'), 0);
+});
