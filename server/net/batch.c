@@ -223,6 +223,22 @@ static void await_entered(struct ax_worker *w, unsigned entered, ax_mono began)
     }
 }
 
+/* JavaScript ended within a handler: those behind it have not begun, and another worker may run them. */
+static void not_entered(struct ax_worker *w, unsigned n)
+{
+    unsigned at = w->entering ? (unsigned)__atomic_load_n(w->entering, __ATOMIC_RELAXED) : n;
+
+    for (unsigned i = at + 1; i < n; i++) {
+        struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
+        if (!r || r->state != AX_REQ_ENTERED)
+            continue;
+        r->state = AX_REQ_QUEUED;
+        ax_flight_end(w->stat, r->index);
+        if (r->reserved)
+            ax_request_unreserve(r);
+    }
+}
+
 enum ran { RAN_MORE, RAN_ENOUGH, RAN_TAKEN }; /* TAKEN: the worker is not ours any more */
 
 /* One call into the dispatcher; ENOUGH when it wants no more in this turn. */
@@ -251,6 +267,7 @@ static enum ran run_batch(struct ax_worker *w)
     __atomic_store_n(&w->nhanded, 0, __ATOMIC_RELAXED);
     ax_count_add(&w->count->batches, 1);
     if (entered < 0) {
+        not_entered(w, n);
         w->dying = true;
         return RAN_ENOUGH;
     }
