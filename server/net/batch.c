@@ -115,7 +115,7 @@ static bool may_enter(struct ax_request *r)
 
 bool ax_request_backed_up(const struct ax_request *r)
 {
-    return r->conn && backed_up(r->conn);
+    return r->lent || (r->conn && backed_up(r->conn));
 }
 
 /* Out of the list until output has left.  Those behind it follow, so that the order stays. */

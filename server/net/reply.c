@@ -243,18 +243,22 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
         ax_request_unreserve(r);
 }
 
-static bool add_body(struct ax_out *out, const struct ax_reply *reply)
+/* Lent bytes that wait for their turn may wait for long. */
+static bool add_body(struct ax_out *out, const struct ax_reply *reply, bool waits)
 {
-    if (reply->release)
+    if (reply->release && !(waits && reply->lent))
         return ax_out_link(out, reply->body.p, reply->body.n, reply->release, reply->lent, reply->owner);
     char *copy = ax_malloc(reply->body.n);
     if (!copy)
         return false;
     memcpy(copy, reply->body.p, reply->body.n);
-    if (ax_out_link(out, copy, reply->body.n, ax_free, NULL, copy))
-        return true;
-    ax_free(copy);
-    return false;
+    if (!ax_out_link(out, copy, reply->body.n, ax_free, NULL, copy)) {
+        ax_free(copy);
+        return false;
+    }
+    if (reply->release)
+        reply->release(reply->owner);
+    return true;
 }
 
 static int no_memory(struct ax_request *r, const struct ax_reply *reply)
@@ -302,14 +306,17 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     }
     ax_out_grow(out, n);
     if (!bodiless && !inlined) {
-        if (!add_body(out, reply))
+        if (!add_body(out, reply, out == &r->held))
             return no_memory(r, reply);
+        r->lent = reply->lent && out != &r->held;
         n += reply->body.n;
     } else if (reply->release) {
         reply->release(reply->owner);
     }
     given(r, reply->status);
     sent_to_out(r, out, n);
+    if (r->lent && !r->worker->running && r->conn)
+        ax_conn_flush(r->conn);
     return 0;
 }
 

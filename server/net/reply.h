@@ -17,7 +17,9 @@ struct ax_reply {
      * lost. */
     void (*release)(void *owner);
     /* May be set beside `release`, when the bytes can vanish before they are released: asked before each
-     * write; false ends the connection.  Calls nothing of the worker. */
+     * write; false ends the connection.  Calls nothing of the worker.  Nobody else can read such bytes when
+     * the worker is taken over: so they are written at once, outside of a batch within the call itself (the
+     * request may not be read afterwards), and copied where they have to wait for their turn. */
     bool (*lent)(void *owner);
     void *owner;
 };

@@ -55,6 +55,7 @@ struct ax_request {
     bool in_progress;        /* counted among the worker's requests in progress */
     bool inflight_taken;     /* counted against limits.inflight of the engine */
     bool close;              /* the connection ends after this response */
+    bool lent;               /* bytes of its response are lent, and were not written yet */
     uint8_t place;           /* enum ax_gate_place, of its route's max_inflight */
     uint16_t status;         /* of the response; 0 until answered */
     uint16_t round;          /* of ax_worker_take_turns */
@@ -101,8 +102,9 @@ bool ax_request_https(struct ax_request *r);
 struct ax_str ax_request_host(struct ax_request *r);
 /* True when the client has closed, or will send nothing more: it may still read an answer (RFC 9112, 9.6). */
 bool ax_request_client_gone(const struct ax_request *r);
-/* True when so much unsent output has gathered on its connection that the requests behind it should wait: a
- * dispatcher then ends its batch.  What a client that does not read can make the server hold ends here. */
+/* True when so much unsent output has gathered on its connection that the requests behind it should wait, or
+ * when bytes wait that were lent (reply.h): a dispatcher then ends its batch.  What a client that does not
+ * read can make the server hold ends here. */
 bool ax_request_backed_up(const struct ax_request *r);
 
 #endif

@@ -24,6 +24,20 @@ static int32_t entering(const struct ax_worker *w)
     return w->entering ? __atomic_load_n(w->entering, __ATOMIC_RELAXED) : 0;
 }
 
+/* Requests that may be the one, and one of them. */
+struct suspects {
+    unsigned n;
+    struct ax_request *r;
+};
+
+static void suspect(struct suspects *s, struct ax_request *r)
+{
+    if (r->state != AX_REQ_ENTERED)
+        return;
+    s->n++;
+    s->r = r;
+}
+
 static void remember_spinning(struct taking *t, struct ax_request *r)
 {
     t->spins = r;
@@ -38,15 +52,34 @@ static void sort_batch(struct taking *t)
     unsigned n = __atomic_load_n(&w->nhanded, __ATOMIC_RELAXED);
     unsigned at = (unsigned)entering(w);
 
+    struct suspects s = {0};
+
     for (unsigned i = 0; i < n; i++) {
         struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
         if (i == at && r)
             remember_spinning(t, r);
+        else if (i < at && r)
+            suspect(&s, r);
         if (i > at && r && r->state == AX_REQ_ENTERED) {
             r->state = AX_REQ_QUEUED;
             ax_flight_end(w->stat, r->index);
         }
     }
+    if (at >= n && n > 0 && s.n == 1)
+        remember_spinning(t, s.r); /* microtasks run, and they are most likely its */
+}
+
+/* Outside of a batch it may be anybody's timer or promise. */
+static void find_the_only_one(struct taking *t)
+{
+    struct ax_worker *w = t->w;
+    struct suspects s = {0};
+
+    for (uint32_t i = 0; i < w->nslots; i++)
+        if (w->slots[i].r)
+            suspect(&s, w->slots[i].r);
+    if (s.n == 1)
+        remember_spinning(t, s.r);
 }
 
 /* ---- one request */
@@ -287,7 +320,10 @@ void ax_take(struct ax_worker *w, int dead, struct ax_list *ret_parcels, struct 
 
     w->now = ax_mono_now();
     w->running = false;
-    sort_batch(&t);
+    if (__atomic_load_n(&w->nhanded, __ATOMIC_RELAXED))
+        sort_batch(&t);
+    else
+        find_the_only_one(&t);
     AX_LIST_EACH(it, &w->conns)
     take_conn(&t, AX_LIST_ENTRY(it, struct ax_conn, all));
     w->nready = 0;
