@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/trim.h"
@@ -38,6 +39,7 @@ static void free_native(struct ax_native *e)
         napi_release_threadsafe_function(e->events, napi_tsfn_release);
     ax_site_unref(e->site);
     ax_segment_free(e->segment);
+    ax_board_free(e->board);
     ax_log_close(&e->access);
     ax_log_close(&e->log);
     pthread_mutex_destroy(&e->lock);
@@ -92,14 +94,28 @@ static int attach_segment(struct ax_native *e, int fd, struct ax_err *reterr)
     return ax_segment_attach(fd, &e->segment, reterr);
 }
 
+/* The mapping stays, the descriptor is not needed any more. */
+static int attach_board(struct ax_native *e, int fd, struct ax_err *reterr)
+{
+    int rc = ax_board_attach(fd, &e->board, reterr);
+
+    close(fd);
+    return rc;
+}
+
 /* What the watchdog is given, and whom it tells. */
-static void read_faults(struct ax_reader *o, struct ax_native *e, struct ax_engine_options *eo)
+static void read_faults(struct ax_reader *o, struct ax_native *e, struct ax_engine_options *eo,
+                        struct ax_err *reterr)
 {
     eo->stall_us = e->stall_us = ax_read_int(o, "stallUs", -1, INT64_C(1) << 53);
     eo->mailbox_fd = (int)ax_read_int(o, "mailboxFd", -1, INT32_MAX);
     e->control_fd = (int)ax_read_int(o, "controlFd", -1, INT32_MAX);
     eo->event = ax_native_on_event;
     eo->event_ctx = e;
+    int board_fd = (int)ax_read_int_or(o, "boardFd", -1, -1, INT32_MAX);
+    eo->slot = (unsigned)ax_read_int_or(o, "slot", 0, 0, AX_BOARD_SLOTS_MAX - 1);
+    if (!o->failed && board_fd >= 0 && attach_board(e, board_fd, reterr) == 0)
+        eo->board = e->board;
     e->watched = e->stall_us > 0 || eo->mailbox_fd >= 0;
     napi_value fn = ax_read(o, "event", napi_function, true);
     if (fn && !ax_native_listen(e, o->env, fn))
@@ -131,7 +147,7 @@ static struct ax_native *make(struct ax_reader *o, struct ax_arena *a)
     eo.nfds = read_fds(o, fds);
     int segment_fd = (int)ax_read_int(o, "segmentFd", -1, INT32_MAX);
     ax_read_settings(o, &set);
-    read_faults(o, e, &eo);
+    read_faults(o, e, &eo, &err);
     eo.limit_connections = set.limit_connections;
     eo.limit_inflight = set.limit_inflight;
     eo.limit_body_memory = set.limit_body_memory;

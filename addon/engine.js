@@ -36,11 +36,13 @@ function begin() {
       balance: plan.balance,
       fds: plan.listen.map(({ fd }) => fd),
       settings: plan.settings,
-      minReady: alone ? Math.min(plan.minReady, 1) : plan.minReady, // the supervisor counts engines
+      minReady: plan.minReady, // of all engines: the board counts them
       segmentFd: plan.segmentFd,
       log: plan.log,
       stallUs: plan.stall_us ?? -1,
       mailboxFd: plan.mailboxFd ?? -1,
+      boardFd: plan.boardFd ?? -1,
+      slot: plan.slot ?? 0,
       controlFd: alone ? control.fd : -1,
       event: happened,
     });

@@ -21,6 +21,9 @@ export function engineNew(o: {
   stallUs: number;
   /** Where connections come from, and where it is said where they go (server/net/mailbox.h); owned from then on; -1 = none. */
   mailboxFd: number;
+  /** isolation: process: what the engines know of each other's load, and which of them this is. */
+  boardFd?: number;
+  slot?: number;
   /** isolation: process: the watchdog itself tells of a take-over there, and ends the process with 70; else -1. */
   controlFd: number;
   event?: (event: EngineEvent) => void;

@@ -28,6 +28,7 @@ struct ax_native {
     struct ax_log log, access; /* OWNED; access.fd is -1 when there are no access lines */
     pthread_mutex_t lock;
     struct ax_list bridges;          /* struct ax_bridge.node: environments with a worker, by engineAttach */
+    struct ax_board *board;          /* OWNED; NULL: it is the only engine */
     struct ax_segment *segment;      /* OWNED; NULL until the first worker when it is private memory */
     struct ax_site *site;            /* one reference; NULL until the first worker */
     bool watched;                    /* it has a watchdog */

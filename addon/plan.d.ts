@@ -80,6 +80,10 @@ export interface Plan {
   segmentFd: number;
   /** Engine's end of its mailbox (server/net/mailbox.h); -1 = none. */
   mailboxFd: number;
+  /** isolation: process: the board of loads; -1 = none. */
+  boardFd: number;
+  /** Another engine serves meanwhile: no worker accepts before all are prepared, so a start that fails has cut nothing off. */
+  hold: boolean;
   /** thread: the workers are threads of this engine.  process: there are `workers` engines, each of them one worker, whose
    *  id is its slot. */
   isolation: 'thread' | 'process';

@@ -22,6 +22,7 @@ class Place {
     this.id = id;
     this.thread = undefined;
     this.state = 'starting'; // starting | ready | draining | gone
+    this.prepared = false; // loaded, and told to wait for the others
     this.restarts = 0;
     this.failures = 0; // in a row
     this.readyAt = 0; // 0 = never was
@@ -52,6 +53,7 @@ class Threads {
   #serials = 0;
   #taken = new Map(); // serial => Thread without a place that still lives
   #zombies = new Set();
+  #open = false; // workers need not wait for each other any more
   #started = false; // all workers have been ready once
 
   constructor(engine) {
@@ -109,7 +111,8 @@ class Threads {
     if (plan.heapMb > 0) resourceLimits.maxOldGenerationSizeMb = plan.heapMb;
     place.state = 'starting';
     const serial = ++this.#serials;
-    const workerData = { engine: this.#engine.handle, id: place.id, serial, plan };
+    const hold = plan.hold === true && !this.#open;
+    const workerData = { engine: this.#engine.handle, id: place.id, serial, plan, hold };
     const worker = new Worker(path.join(__dirname, 'worker.js'), { workerData, resourceLimits });
     const thread = (place.thread = new Thread(place, serial, worker));
     worker.on('message', (message) => this.#heard(thread, message));
@@ -128,6 +131,9 @@ class Threads {
     switch (message.type) {
       case 'starting':
         thread.starting = { name: message.name, at: message.at };
+        break;
+      case 'prepared':
+        this.#prepared(place);
         break;
       case 'ready':
         this.#ready(place);
@@ -150,6 +156,14 @@ class Threads {
       default:
         throw new Error(`a worker said ${message.type}`);
     }
+  }
+
+  /** While another engine serves, all of ours begin together: a start that fails has accepted nothing. */
+  #prepared(place) {
+    place.prepared = true;
+    if (!this.#places.every(({ prepared }) => prepared)) return;
+    this.#open = true;
+    for (const { thread } of this.#places) thread.worker.postMessage({ type: 'serve' });
   }
 
   #ready(place) {

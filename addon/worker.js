@@ -1,9 +1,9 @@
 'use strict';
 // A worker: prepares its environment, loads the handlers, serves until it is told to stop or something in it fails
 // beyond repair.  Usually a thread of the engine (threads.js), or its main thread (inline.js).  Talks to the engine:
-//   to it    { type: 'starting', name, at } | { type: 'ready' } | { type: 'failed', errors } |
+//   to it    { type: 'starting', name, at } | { type: 'prepared' } | { type: 'ready' } | { type: 'failed', errors } |
 //            { type: 'fatal', text, route }
-//   from it  { type: 'lame_duck' } | { type: 'stop', reason, handover }
+//   from it  { type: 'serve' } (when it was told to hold) | { type: 'lame_duck' } | { type: 'stop', reason, handover }
 const { isMainThread, parentPort, workerData } = require('node:worker_threads');
 const native = require('./native');
 const isolate = require('./isolate');
@@ -19,13 +19,13 @@ const ERROR = 0;
 const INFO = 2;
 
 let port; // { postMessage(message), onMessage(fn), exit(code) }
-let engine, id, plan;
+let engine, id, plan, hold;
 const state = { serving: false, ending: false, routes: [] };
 
 /** Once per environment, before user code: nothing of ours may be seen by it, and nothing of its may be missed. */
 function runWorker(thePort, data) {
   port = thePort;
-  ({ engine, id, plan } = data);
+  ({ engine, id, plan, hold } = data);
   process.argv = [process.execPath, plan.manifest];
   require('./print').install();
   native.engineAttach(engine, data.serial);
@@ -42,7 +42,8 @@ function runWorker(thePort, data) {
 function receive(message) {
   if (message.type === 'lame_duck') {
     if (state.serving && !state.ending) native.workerLameDuck();
-  } else if (message.type === 'stop') end(message.reason, Infinity, message.handover);
+  } else if (message.type === 'serve') serve();
+  else if (message.type === 'stop') end(message.reason, Infinity, message.handover);
 }
 
 /** What every worker would say in the same words. */
@@ -67,10 +68,14 @@ async function start() {
       return failStart([{ message: `an onStart hook failed: ${lineOf(err)}${thrownAt(err)}` }]);
     }
   }
-  if (state.ending) return undefined;
+  return hold ? port.postMessage({ type: 'prepared' }) : serve();
+}
+
+function serve() {
+  if (state.ending) return;
   state.serving = true;
   native.workerReady();
-  return port.postMessage({ type: 'ready' });
+  port.postMessage({ type: 'ready' });
 }
 
 /** ` (handlers/a.js:3:9)`, or nothing where no file is to blame. */
