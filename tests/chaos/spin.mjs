@@ -9,12 +9,14 @@ import { script } from './lib/script.mjs';
 import { ask } from './lib/wire.mjs';
 
 const STALL_MS = 300; // timeouts.stall
+const LIMIT_MS = 250; // of the spinning route
 const LATE_MS = 300; // that the 504 may be late
 const EVERY_MS = 2000;
 const HELD = 4;
 const HELD_MS = 900;
 
-// Every other one spins after an await: nobody can say from outside which request it is.
+// Every other one spins after an await.  Nobody can say from outside which request it is: those that are over their own limit
+// get 504, and the route's limit is below timeouts.stall.
 const SPIN = `module.exports = (req) => {
   ${SAY_STUCK}
   if (req.query.how === 'sync') for (;;);
@@ -44,7 +46,7 @@ await script('spin', async (it, keep) => {
   const manifest = {
     server: { workers: 2, isolation: it.isolation, quarantine: { kills: 1000 } },
     timeouts: { stall: `${STALL_MS}ms`, handler: '20s' },
-    routes: { ...mix.ROUTES, ...HELD_ROUTE, '/spin': 'handlers/spin.js' },
+    routes: { ...mix.ROUTES, ...HELD_ROUTE, '/spin': { handler: 'handlers/spin.js', timeout: `${LIMIT_MS}ms` } },
   };
   const app = keep(await start(manifest, { ...mix.FILES, ...HELD_FILE, 'handlers/spin.js': SPIN }));
   const load = new Load(app.target, { seed: it.seed }).start();

@@ -138,8 +138,9 @@ export class App {
     return JSON.parse(stdout);
   }
 
+  /** Also while the manifest is broken: the state is where it is by default. */
   status() {
-    return this.json('status');
+    return this.json('status', '--state', '.actix');
   }
 
   stats(...args) {
