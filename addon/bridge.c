@@ -2,6 +2,7 @@
  * once. Thread: the environment's own. */
 #include "bridge.h"
 #include "base/alloc.h"
+#include "native.h"
 #include "options.h"
 
 void ax_unref(napi_env env, napi_ref *ref)
@@ -208,7 +209,7 @@ static void note_culprit(struct ax_bridge *b, uint32_t n)
     uint32_t at = (uint32_t)w[AX_BATCH_AT];
 
     if (at < n)
-        atomic_store(&b->culprit, (unsigned)w[AX_BATCH_HEAD + AX_BATCH_STEP * at + 2]);
+        atomic_store(&b->native->culprits[b->id], (unsigned)w[AX_BATCH_HEAD + AX_BATCH_STEP * at + 2]);
 }
 
 /* JavaScript runs the batch; returns how many were entered, 0 = the environment is dying. */
@@ -239,6 +240,7 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
     struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
     napi_handle_scope scope;
 
+    b->batch->words[AX_BATCH_AT] = -1; /* none is entered yet */
     if (b->dying || napi_open_handle_scope(b->env, &scope) != napi_ok)
         return AX_DISPATCH_DYING;
     if (n > b->batch->max)

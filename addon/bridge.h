@@ -82,8 +82,6 @@ struct ax_bridge {
     unsigned id;         /* of the worker */
     pthread_t thread;    /* alive as long as `attached` */
     atomic_bool parked;  /* the thread stands still for ever, in abort(): no lock */
-    atomic_uint
-        culprit; /* route that was being entered when the environment began to die; 0 = unknown: no lock */
 };
 
 /* ---- addon.c */

@@ -38,6 +38,7 @@ static void free_native(struct ax_native *e)
     if (e->events) /* the accept thread has ended: nobody calls it */
         napi_release_threadsafe_function(e->events, napi_tsfn_release);
     ax_site_unref(e->site);
+    ax_free(e->culprits);
     ax_segment_free(e->segment);
     ax_board_free(e->board);
     ax_log_close(&e->access);
@@ -148,6 +149,9 @@ static struct ax_native *make(struct ax_reader *o, struct ax_arena *a)
     int segment_fd = (int)ax_read_int(o, "segmentFd", -1, INT32_MAX);
     ax_read_settings(o, &set);
     read_faults(o, e, &eo, &err);
+    e->culprits = ax_calloc(eo.workers ? eo.workers : 1, sizeof *e->culprits);
+    if (!e->culprits)
+        ax_fail(&err, AX_E_NOMEM, "no memory for an engine");
     eo.limit_connections = set.limit_connections;
     eo.limit_inflight = set.limit_inflight;
     eo.limit_body_memory = set.limit_body_memory;

@@ -35,7 +35,7 @@ static const struct ax_route *route_of(const struct ax_native *e, uint32_t id)
 /* The latest thread that had this place is the one taken over: its successor starts when this is told. */
 static void find_thread(struct ax_native *e, struct event *v)
 {
-    uint32_t route = v->ev.route;
+    uint32_t route = v->ev.route ? v->ev.route : atomic_load(&e->culprits[v->ev.worker]);
 
     pthread_mutex_lock(&e->lock);
     AX_LIST_EACH(it, &e->bridges)
@@ -45,7 +45,6 @@ static void find_thread(struct ax_native *e, struct event *v)
             continue;
         v->serial = b->serial;
         v->parked = atomic_load(&b->parked);
-        route = v->ev.route ? v->ev.route : atomic_load(&b->culprit);
     }
     v->at = route_of(e, route);
     pthread_mutex_unlock(&e->lock);
@@ -244,17 +243,18 @@ static void tell_supervisor(const struct ax_native *e, const struct event *v, bo
  * neighbours or, where it has none, to the process that takes its place. */
 static void end_process(struct ax_native *e, const struct event *v)
 {
-    bool stuck = v->ev.kind == AX_EV_STUCK, over = stuck || ax_engine_handed_over(e->engine);
-
-    if (v->ev.kind != AX_EV_HANDED_OVER) {
-        tell_supervisor(e, v, !over);
-        atomic_store(&e->doomed, true);
-        alarm(ORPHAN_S);
-    } else if (atomic_load(&e->doomed) && over) {
+    if (v->ev.kind == AX_EV_HANDED_OVER) {
+        if (!atomic_load(&e->doomed))
+            return;
         write_all(e->control_fd, AX_STR("{\"type\":\"drained\"}\n"));
-    }
-    if (atomic_load(&e->doomed) && over)
         _exit(EXIT_TAKEN);
+    }
+    bool waits = v->ev.kind == AX_EV_TAKEN && !ax_engine_handed_over(e->engine);
+    tell_supervisor(e, v, waits && ax_engine_wants_heir(e->engine));
+    if (!waits)
+        _exit(EXIT_TAKEN);
+    atomic_store(&e->doomed, true);
+    alarm(ORPHAN_S);
 }
 
 void ax_native_on_event(void *native, const struct ax_engine_event *ev)

@@ -31,6 +31,11 @@ class Inline {
       onMessage: (receive) => (this.#receive = receive),
       exit: (code) => this.#left(code),
     };
+    const exit = process.reallyExit; // the last step of process.exit(), behind all 'exit' listeners
+    process.reallyExit = (code) => {
+      native.workerAbandon();
+      Reflect.apply(exit, process, [code]);
+    };
     runWorker(port, { engine: this.#engine.handle, id: slot, serial: 1, plan: this.#plan });
   }
 

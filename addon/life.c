@@ -116,7 +116,7 @@ static bool make_worker(struct ax_bridge *b, struct ax_site *site, unsigned id)
         goto fail;
     b->site = site;
     b->id = id;
-    atomic_store(&b->culprit, 0);
+    atomic_store(&e->culprits[id], 0);
     b->draining = false;
     b->life = AX_BRIDGE_RUNNING;
     return true;
@@ -314,6 +314,15 @@ napi_value ax_on_workerClose(struct ax_bridge *b, napi_callback_info info)
 {
     if (keep_callback(b->env, info, &b->closed_ref))
         ax_bridge_close(b);
+    return NULL;
+}
+
+napi_value ax_js_workerAbandon(napi_env env, napi_callback_info info)
+{
+    struct ax_bridge *b = ax_bridge_of(env, info);
+
+    if (b)
+        ax_bridge_abandon(b);
     return NULL;
 }
 

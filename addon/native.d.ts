@@ -115,6 +115,9 @@ export function workerDrain(done: () => void): void;
 /** Stops accepting; idle connections go to other workers, or to the engine's heir, at once, busy ones after their
  *  response: none is closed.  done() when none is left. */
 export function workerRetire(done: () => void): void;
+/** The process is about to end (isolation: process): what its worker has goes to others first, and then this does not
+ *  return.  Nothing to do when the worker was closed. */
+export function workerAbandon(): void;
 /** Closes everything at once; closed() when all handles are gone. workerNew may be called again afterwards. */
 export function workerClose(closed: () => void): void;
 /** The next batch runs in a fresh async context: what a handler of this one entered is not seen by it (isolate.js). */

@@ -27,9 +27,11 @@ struct ax_native {
     struct ax_engine *engine;  /* OWNED */
     struct ax_log log, access; /* OWNED; access.fd is -1 when there are no access lines */
     pthread_mutex_t lock;
-    struct ax_list bridges;          /* struct ax_bridge.node: environments with a worker, by engineAttach */
-    struct ax_board *board;          /* OWNED; NULL: it is the only engine */
-    struct ax_segment *segment;      /* OWNED; NULL until the first worker when it is private memory */
+    struct ax_list bridges;     /* struct ax_bridge.node: environments with a worker, by engineAttach */
+    struct ax_board *board;     /* OWNED; NULL: it is the only engine */
+    struct ax_segment *segment; /* OWNED; NULL until the first worker when it is private memory */
+    /* OWNED; by worker: the route that was being entered when its environment began to die; 0 = unknown */
+    atomic_uint *culprits;
     struct ax_site *site;            /* one reference; NULL until the first worker */
     bool watched;                    /* it has a watchdog */
     int64_t stall_us;                /* as the events tell it; -1 = off */

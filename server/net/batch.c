@@ -241,6 +241,21 @@ static void not_entered(struct ax_worker *w, unsigned n)
 
 enum ran { RAN_MORE, RAN_ENOUGH, RAN_TAKEN }; /* TAKEN: the worker is not ours any more */
 
+/* Whoever answers died within the batch.  What it had not come to is nobody's fault, and another worker's to
+ * run. */
+static void keep_unentered(struct ax_worker *w, unsigned n)
+{
+    int64_t at = w->entering ? __atomic_load_n(w->entering, __ATOMIC_RELAXED) : (int64_t)n;
+
+    for (int64_t i = at + 1; i < n; i++) {
+        struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
+        if (!r || r->state != AX_REQ_ENTERED)
+            continue;
+        r->state = AX_REQ_QUEUED;
+        ax_flight_end(w->stat, r->index);
+    }
+}
+
 /* One call into the dispatcher; ENOUGH when it wants no more in this turn. */
 static enum ran run_batch(struct ax_worker *w)
 {
@@ -269,6 +284,7 @@ static enum ran run_batch(struct ax_worker *w)
     if (entered < 0) {
         not_entered(w, n);
         w->dying = true;
+        keep_unentered(w, n);
         return RAN_ENOUGH;
     }
     unsigned done = (unsigned)entered;

@@ -307,6 +307,14 @@ bool ax_engine_handed_over(struct ax_engine *e)
     return none;
 }
 
+bool ax_engine_wants_heir(struct ax_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    bool any = !ax_list_empty(&e->parked);
+    pthread_mutex_unlock(&e->lock);
+    return any;
+}
+
 void ax_engine_await(struct ax_engine *e)
 {
     pthread_mutex_lock(&e->lock); /* the watchdog holds it while it takes over */

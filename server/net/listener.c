@@ -131,8 +131,10 @@ static void collect(struct ax_engine *e, struct waits *s, bool accepts)
     s->wake = wait_for(s, e->wake, POLLIN);
     pthread_mutex_lock(&e->lock);
     int room = ax_engine_send_outbound(e);
-    int mailbox =
-        e->nready ? e->mailbox : -1; /* what comes meanwhile waits there, for whoever reads it next */
+    /* What comes while there is nobody to serve it waits there, for whoever reads it next.  Those that are
+     * parked here wait for an heir, who is named there. */
+    bool reads = e->nready || !ax_list_empty(&e->parked);
+    int mailbox = reads ? e->mailbox : -1;
     pthread_mutex_unlock(&e->lock);
     s->room = wait_for(s, room, POLLOUT);
     s->mailbox = wait_for(s, mailbox, POLLIN);

@@ -72,6 +72,8 @@ void ax_engine_put_connection(struct ax_engine *e);
 bool ax_engine_abort(struct ax_engine *e, struct ax_worker *w);
 /* Nothing waits to leave the engine any more (else AX_EV_HANDED_OVER comes). */
 bool ax_engine_handed_over(struct ax_engine *e);
+/* Connections are parked that no worker and no neighbour takes. */
+bool ax_engine_wants_heir(struct ax_engine *e);
 /* Health (docs/operations.md): ready when at least min_ready workers are registered and it is not stopping.
  */
 bool ax_engine_ready(const struct ax_engine *e);

@@ -96,7 +96,8 @@ static bool over_its_limit(const struct ax_request *r)
  * likelier to be the ones. */
 static void answer_lost(struct taking *t, struct ax_request *r)
 {
-    bool too_slow = t->spins ? r == t->spins : over_its_limit(r);
+    bool stalled = t->ev->why == AX_TAKE_STALL;
+    bool too_slow = stalled && (t->spins ? r == t->spins : over_its_limit(r));
 
     ax_count_add(&t->w->count->timeouts, too_slow);
     if (too_slow) {
@@ -104,7 +105,10 @@ static void answer_lost(struct taking *t, struct ax_request *r)
         ax_reply_error(r, 504, "the handler did not come back", "timeouts.stall");
     } else {
         t->ev->answered_502++;
-        ax_reply_error(r, 502, "another handler stopped the worker of this one", NULL);
+        ax_reply_error(r, 502,
+                       r == t->spins ? "this handler stopped its worker"
+                                     : "another handler stopped the worker of this one",
+                       NULL);
     }
 }
 

@@ -34,6 +34,13 @@ static void lose(struct ax_engine *e, struct ax_parcel *p)
     ax_engine_put_connection(e);
 }
 
+/* Until there is a worker, or the mailbox names an heir: it is read from now on. */
+static void park(struct ax_engine *e, struct ax_parcel *p)
+{
+    ax_list_push(&e->parked, &p->node);
+    ax_engine_wake(e);
+}
+
 void ax_engine_pass(struct ax_engine *e, struct ax_parcel *p, const struct ax_worker *not_to)
 {
     ax_list_remove(&p->node);
@@ -47,7 +54,7 @@ void ax_engine_pass(struct ax_engine *e, struct ax_parcel *p, const struct ax_wo
     if (ax_parcel_is_bytes(p) && peer_of(e) >= 0)
         send_away(e, p);
     else
-        ax_list_push(&e->parked, &p->node);
+        park(e, p);
 }
 
 void ax_engine_pass_parked(struct ax_engine *e)
