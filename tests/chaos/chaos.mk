@@ -4,7 +4,7 @@
 # SEED repeats a run, ISOLATION narrows it to thread or process: both reach the scripts by the environment.
 CHAOS = ACTIX='$(abspath $(O))/bin/actix' $(NODE) tests/chaos/run.mjs
 
-chaos: ## break things under load, half an hour long (SCRIPTS="reload soak" SEED=N ISOLATION=process)
+chaos: ## break things under load, a quarter of an hour long (SCRIPTS="reload soak" SEED=N ISOLATION=process)
 	@scripts/deps.sh build test
 	+@$(SUBMAKE) all
 	@$(CHAOS) $(SCRIPTS)
