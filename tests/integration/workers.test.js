@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const test = require('node:test');
 const { App, get, until } = require('./serve-app');
+const { Client } = require('../addon/harness');
 
 const WORKERS = 4;
 const PER_WORKER = 10;
@@ -113,3 +114,46 @@ test('what was answered is counted exactly, however often the engine is killed',
   }
   assert.ok(server.accepted >= answered[200] + answered[404]);
 });
+
+/** What a handler does to its worker: [its answer, what the event says]. */
+const FAULTS = {
+  spin: [504, /did not return within timeouts\.stall \(0\.3 s\)/],
+  exit: [502, /(ended by itself \(exit code 3\)|ended the worker)/],
+  throw: [200, /uncaught exception: Error: bang/],
+};
+const HANDLERS = `
+exports.ok = () => String(require('actix-js').worker.id);
+exports.spin = () => { for (;;); };
+exports.exit = () => process.exit(3);
+exports.throw = () => { setImmediate(() => { throw new Error('bang'); }); return 'dying'; };
+`;
+
+for (const isolation of ['thread', 'process']) {
+  for (const workers of [1, 2]) {
+    for (const [name, [status, text]] of Object.entries(FAULTS)) {
+      test(`${name}, isolation ${isolation}, ${workers} worker(s): no connection is closed, every answer is counted`, async (t) => {
+        const a = new App(t, {
+          'actix.yaml': `version: 1
+server: { workers: ${workers}, listen: "127.0.0.1:0", isolation: ${isolation} }
+timeouts: { stall: 300ms }
+routes: { /ok: h.js#ok, /spin: h.js#spin, /exit: h.js#exit, /throw: h.js#throw }
+`,
+          'h.js': HANDLERS,
+        });
+        const s = await a.serve();
+        const clients = Array.from({ length: 6 }, () => new Client(s.port));
+        const ask = async (client, target) => (await client.get(target).next()).status;
+        for (const client of clients) assert.equal(await ask(client, '/ok'), 200);
+        assert.equal(await ask(clients[0], `/${name}`), status);
+        for (const client of clients) assert.equal(await ask(client, '/ok'), 200);
+        assert.ok(clients.every(({ ended }) => !ended));
+        for (const client of clients) client.close();
+        await until(() => text.test(s.stderr));
+        await until(() => a.json('status').workers.every(({ state }) => state === 'ready'));
+        assert.equal(await s.signal('SIGTERM'), 0);
+        const counted = Object.fromEntries(a.json('stats').routes.map((r) => [r.route, r.requests]));
+        assert.deepEqual(counted, { '/ok': 2 * clients.length, [`/${name}`]: 1 });
+      });
+    }
+  }
+}
