@@ -81,7 +81,18 @@ sanitized() {
     node_tests "$PWD/build/asan/bin/actix" "$PWD/build/asan/lib/actix/addon" tests/integration/{canary,smuggle,security,http}.test.js
 }
 
-build release DESTDIR="$dir/root" PREFIX=/usr install && javascript
+# Each script prints its figures; the last line counts the scripts.
+chaos() {
+    echo "== what breaks under load, in little (tests/chaos)"
+    ACTIX=$dir/root/usr/bin/actix node tests/chaos/run.mjs --short > "$dir/chaos" 2>&1
+    local status=$? line
+    line=$(sed -n 's/^chaos: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$dir/chaos" | tail -n 1)
+    [ "$status" -eq 0 ] || cat "$dir/chaos"
+    echo "chaos: ${line:-0 1 0} (passed, failed, skipped)"
+    count ${line:-0 1 0}
+}
+
+build release DESTDIR="$dir/root" PREFIX=/usr install && javascript && chaos
 unit release
 unit asan
 sanitized

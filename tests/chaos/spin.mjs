@@ -8,12 +8,12 @@ import { mix } from './lib/mix.mjs';
 import { script } from './lib/script.mjs';
 import { ask } from './lib/wire.mjs';
 
-const STALL_MS = 300; // timeouts.stall
-const LIMIT_MS = 250; // of the spinning route
+const STALL_MS = 600; // timeouts.stall
+const LIMIT_MS = 500; // of the spinning route
 const LATE_MS = 300; // that the 504 may be late
 const EVERY_MS = 2000;
 const HELD = 4;
-const HELD_MS = 900;
+const HELD_MS = 1300;
 
 // Every other one spins after an await.  Nobody can say from outside which request it is: those that are over their own limit
 // get 504, and the route's limit is below timeouts.stall.
