@@ -1,6 +1,7 @@
 /* cli/cmd.h - one file per command, each ending in one `const struct ax_cmd`; cli/main.c lists them.
- * The option table of a command parses its arguments, is its --help, and is what completion will read.
- * Only cli/ prints and exits: a command returns its exit code, having said on stderr what went wrong. */
+ * The option table of a command parses its arguments, is its --help, its manual page and what completion
+ * reads. Only cli/ prints and exits: a command returns its exit code, having said on stderr what went wrong.
+ */
 #ifndef AX_CLI_CMD_H
 #define AX_CLI_CMD_H
 
@@ -37,9 +38,9 @@ struct ax_opt {
     const char *name; /* long form without dashes */
     char letter;      /* short form, 0 = none */
     enum ax_opt_kind kind;
-    const char *arg;            /* what --help calls the value: "FILE" */
-    const char *help;           /* one line, lower case, no full stop */
-    unsigned flags;             /* AX_OPT_NEGATABLE ... */
+    const char *arg;  /* what --help calls the value: "FILE"; cli/complete.h takes its kind from it */
+    const char *help; /* one line, lower case, no full stop */
+    unsigned flags;   /* AX_OPT_NEGATABLE ... */
     const char *const *choices; /* NULL-terminated values that are allowed; NULL = any */
 };
 
@@ -101,6 +102,6 @@ const char *ax_args_source(const struct ax_args *a, const char *name, char *buf,
     }
 
 extern const struct ax_cmd ax_cmd_new, ax_cmd_serve, ax_cmd_check, ax_cmd_routes, ax_cmd_stats, ax_cmd_status,
-    ax_cmd_reload, ax_cmd_stop, ax_cmd_version, ax_cmd_help;
+    ax_cmd_reload, ax_cmd_stop, ax_cmd_completion, ax_cmd_version, ax_cmd_help;
 
 #endif

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [build] [test] [lint] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
+# deps.sh [build] [test] [lint] [packages] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
 # Each thing is asked for itself (a compiler, a library, a header), not for its Debian package, so that what came from
 # elsewhere counts too.  When nothing is missing this takes no time and needs no network.
 set -u
@@ -74,6 +74,13 @@ find_missing() {
         has clang-tidy || add clang-tidy
         has cppcheck || add cppcheck
         has nm || add binutils
+    fi
+    # To build the packages, to judge them, and to try what they bring.
+    if wants packages; then
+        for tool in dpkg-deb:dpkg dpkg-shlibdeps:dpkg-dev rpmbuild:rpm rpmlint lintian shellcheck man:man-db groff:groff \
+            debootstrap fakeroot zsh fish; do
+            has "${tool%%:*}" || add "${tool#*:}"
+        done
     fi
 }
 
