@@ -259,7 +259,7 @@ void ax_admin_commit(struct ax_admin *a)
         if (d->leaving)
             close_door(d);
     }
-    if (ax_list_empty(&a->doors))
+    if (ax_list_empty(&a->doors) && !a->watched)
         stop_reading(a);
 }
 
@@ -272,8 +272,16 @@ void ax_admin_cancel(struct ax_admin *a)
         if (d->fresh)
             close_door(d);
     }
-    if (ax_list_empty(&a->doors))
+    if (ax_list_empty(&a->doors) && !a->watched)
         stop_reading(a);
+}
+
+int ax_admin_watch(struct ax_admin *a, struct ax_err *reterr)
+{
+    int rc = start_reading(a, reterr);
+
+    a->watched = rc == 0;
+    return rc;
 }
 
 void ax_admin_each(const struct ax_admin *a, void (*each)(void *ctx, const char *url), void *ctx)

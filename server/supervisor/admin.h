@@ -42,6 +42,10 @@ int ax_admin_new(const struct ax_admin_options *o, struct ax_admin **ret, struct
 int ax_admin_prepare(struct ax_admin *a, const struct ax_manifest *m, struct ax_err *reterr);
 void ax_admin_commit(struct ax_admin *a); /* closes what is no longer wanted */
 void ax_admin_cancel(struct ax_admin *a); /* closes what was new */
+/* Looks after the engines also without a door, from now on: for ax_admin_live. */
+int ax_admin_watch(struct ax_admin *a, struct ax_err *reterr);
+/* What /health/live says. */
+bool ax_admin_live(struct ax_admin *a);
 /* Calls each(ctx, url) for every address really bound. */
 void ax_admin_each(const struct ax_admin *a, void (*each)(void *ctx, const char *url), void *ctx);
 /* Closes all doors and frees itself on the loop.  NULL is fine. */

@@ -101,6 +101,14 @@ static bool is_live(struct ax_admin *a, const struct ax_admin_facts *f)
     return ax_mono_now().us - a->moved_at.us <= patience(f);
 }
 
+bool ax_admin_live(struct ax_admin *a)
+{
+    struct ax_admin_facts f = {0};
+
+    a->o.facts(a->o.ctx, &f);
+    return is_live(a, &f);
+}
+
 static bool is_ready(const struct ax_admin_facts *f)
 {
     return !f->starting && !f->stopping && f->ready >= f->min_ready;

@@ -37,10 +37,10 @@ struct ax_admin {
     struct ax_totals *totals; /* OWNED; NULL while there is no door: then nothing is read */
     struct ax_admin_engine engine[AX_WRITER_SOURCES_MAX];
     unsigned engines;
-    uint64_t own_cpu_us, cpu_us; /* our own, counted already; of us and all engines there ever were */
-    uv_timer_t look;             /* for heartbeats */
-    bool closing, look_closed;
-    ax_mono moved_at; /* when a worker's loop was last seen to have moved */
+    uint64_t own_cpu_us, cpu_us;        /* our own, counted already; of us and all engines there ever were */
+    uv_timer_t look;                    /* for heartbeats */
+    bool closing, look_closed, watched; /* watched: reads without a door, too */
+    ax_mono moved_at;                   /* when a worker's loop was last seen to have moved */
     ax_wall started;
     unsigned pages; /* pages of metrics that are not sent yet */
 };

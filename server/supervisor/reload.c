@@ -14,6 +14,7 @@
 #include "supervisor/runner.h"
 #include "supervisor/slot.h"
 #include "supervisor/supervisor_private.h"
+#include "supervisor/systemd.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -103,6 +104,7 @@ static void fail(struct ax_supervisor *s, bool manifest, const char *why)
     if (s->reload->admin)
         ax_admin_cancel(s->admin);
     finish(s);
+    ax_systemd_reloaded(s, why);
     tell(s, json_pack("{s:s, s:b}", "error", why, "manifest", manifest), true);
 }
 
@@ -171,6 +173,7 @@ void ax_reload_ready(struct ax_supervisor *s)
     ax_log_info(&s->log, "generation %u serves, %u ms after the reload began", s->gen->number, ms);
     ax_supervisor_event(s, "reload", "generation %u serves, changes: %u", s->gen->number, s->reload->changes);
     finish(s);
+    ax_systemd_reloaded(s, NULL);
     tell(s, json_pack("{s:b, s:i}", "reloaded", 1, "generation", (int)s->gen->number), true);
 }
 
@@ -297,6 +300,7 @@ int ax_reload_begin(struct ax_supervisor *s, struct ax_err *reterr)
         return ax_fail(reterr, AX_E_NOMEM, "out of memory");
     s->reload->log.fd = -1;
     s->reload->began = ax_mono_now();
+    ax_systemd_reloading(s);
     if (!read_generation(s))
         return 0;
     s->last_generation++;

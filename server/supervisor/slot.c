@@ -13,6 +13,7 @@
 #include "supervisor/runner.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor_private.h"
+#include "supervisor/systemd.h"
 
 enum { BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, STEADY_US = 1000000 };
 enum { EXIT_TAKEN_OVER = 70 }; /* isolation: process: what a stalled engine ends with */
@@ -184,6 +185,7 @@ static void on_ready_now(struct ax_slot *slot)
     } else if (s->phase == AX_RUNNING) {
         ax_log_info(&s->log, "engine %ld is ready, workers: %u", pid, workers);
         ax_supervisor_event(s, "restart", "engine %ld is ready, workers: %u", pid, workers);
+        ax_systemd_status(s);
     }
 }
 
@@ -269,6 +271,7 @@ static void gone_running(struct ax_runner *r, int status, const char *how)
         introduce(r->slot, NULL);
     if (!taken)
         ax_crash_report(r, status, how);
+    ax_systemd_status(r->s);
     start_again(r->slot, taken || (was_ready && ax_mono_now().us - r->ready_at.us >= STEADY_US));
 }
 

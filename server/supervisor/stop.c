@@ -8,6 +8,7 @@
 #include "supervisor/runner.h"
 #include "supervisor/slot.h"
 #include "supervisor/supervisor_private.h"
+#include "supervisor/systemd.h"
 
 enum { REPORT_MS = 1000, REPORT_TEXT = 1536 };
 
@@ -55,6 +56,7 @@ static void drain_engines(struct ax_supervisor *s)
 static void begin_drain(struct ax_supervisor *s)
 {
     s->phase = AX_DRAINING;
+    ax_systemd_stopping(s);
     uv_timer_stop(&s->lame);
     for (unsigned i = 0; i < s->nslots; i++)
         uv_timer_stop(&s->slots[i]->retry);
@@ -80,6 +82,7 @@ static bool any_serves(const struct ax_supervisor *s)
 static void lame_duck(struct ax_supervisor *s, int64_t lame_us)
 {
     s->phase = AX_LAME_DUCK;
+    ax_systemd_stopping(s);
     AX_LIST_EACH(it, &s->runners)
     {
         ax_engine_order(AX_LIST_ENTRY(it, struct ax_runner, node)->engine, AX_ORDER_LAME_DUCK);

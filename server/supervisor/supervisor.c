@@ -16,6 +16,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/runner.h"
 #include "supervisor/supervisor_private.h"
+#include "supervisor/systemd.h"
 
 enum { INT_ECHO_US = 20000, WATCH_MS = 1000, EVENT_TEXT = 2048, MEMORY_AGE_US = 10000000 };
 
@@ -116,8 +117,11 @@ static void on_hup(struct ax_supervisor *s)
 {
     struct ax_err err = {0};
 
-    if (ax_reload_begin(s, &err) < 0)
-        ax_log_warn(&s->log, "cannot reload now: %s", err.msg);
+    if (ax_reload_begin(s, &err) == 0)
+        return;
+    ax_log_warn(&s->log, "cannot reload now: %s", err.msg);
+    if (s->reload) /* who sent the signal waits for a reload's begin and end: it sees those of this one */
+        ax_systemd_reloading(s);
 }
 
 static void on_usr1(struct ax_supervisor *s)
@@ -295,11 +299,13 @@ void ax_supervisor_ready(struct ax_supervisor *s)
     for (size_t i = 0; i < s->sockets.n; i++)
         s->o->listening(s->o->ctx, s->sockets.v[i].url, s->sockets.v[i].everywhere);
     s->o->ready(s->o->ctx);
+    ax_systemd_ready(s);
 }
 
 void ax_supervisor_give_up(struct ax_supervisor *s)
 {
     s->failed = true;
+    ax_systemd_stopping(s);
     ax_stop_now(s);
 }
 
@@ -353,6 +359,7 @@ void ax_supervisor_over(struct ax_supervisor *s)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     ax_control_close(s->control, s->result.forced);
     s->control = NULL;
+    ax_systemd_close(s);
     ax_admin_close(s->admin);
     s->admin = NULL;
 }
@@ -375,6 +382,8 @@ static int run(struct ax_supervisor *s, struct ax_err *reterr)
         rc = setup_control(s, reterr);
     if (rc == 0)
         rc = ax_supervisor_admin(s, reterr);
+    if (rc == 0)
+        rc = ax_systemd_open(s, reterr);
     if (rc == 0)
         rc = start_engines(s, reterr);
     if (rc < 0)

@@ -28,6 +28,7 @@ enum ax_signal { AX_SIG_TERM, AX_SIG_INT, AX_SIG_HUP, AX_SIG_USR1, AX_SIG_CHLD, 
 
 struct ax_reload;     /* reload.c */
 struct ax_quarantine; /* quarantine.h */
+struct ax_systemd;    /* systemd.c */
 
 struct ax_supervisor {
     uint32_t magic;
@@ -50,7 +51,8 @@ struct ax_supervisor {
     uv_async_t written;              /* the writer has ended an interval */
     struct ax_control *control;
     struct ax_quarantine *quarantine;
-    struct ax_admin *admin; /* always there while the loop runs, maybe without an address */
+    struct ax_admin *admin;     /* always there while the loop runs, maybe without an address */
+    struct ax_systemd *systemd; /* NULL = nobody asked to be told */
 
     /* the run */
     enum ax_phase phase;

@@ -18,7 +18,7 @@ const sanitizer = sanitized
 function cleanEnv(more) {
   const env = { ...process.env };
   for (const name of Object.keys(env))
-    if (/^(ACTIX_|PORT$|HOST$|NODE_|STATE_DIRECTORY$|RUNTIME_DIRECTORY$|LISTEN_)/.test(name)) delete env[name];
+    if (/^(ACTIX_|PORT$|HOST$|NODE_|STATE_DIRECTORY$|RUNTIME_DIRECTORY$|LISTEN_|NOTIFY_SOCKET$|WATCHDOG_)/.test(name)) delete env[name];
   return { ...env, ...sanitizer, ...more };
 }
 
