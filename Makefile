@@ -8,6 +8,7 @@
 #= LTO=auto on off                            optimize while linking; auto: where it works
 #= STRIP=on off                               symbols in build/BUILD/debug/*.debug, or in the programs
 #= ALLOCATOR=default jemalloc mimalloc
+#= LIBS=shared static                        static: libuv, libyaml, sqlite3 and jansson inside the program (make npm)
 #= POOL=default malloc, INTERN=on off         lower rungs of the benchmark ladder
 #= PREFIX=/usr/local DESTDIR= V=0 1
 BUILD  ?= release
@@ -41,6 +42,7 @@ LTO    ?= $(if $(SHIPS),auto,off)
 STRIP  ?= $(if $(filter release pgo,$(BUILD)),on,off)
 POOL   ?= default
 INTERN ?= on
+LIBS   ?= shared
 ALLOCATOR ?= default
 # one-of NAME, ALLOWED: stops unless the variable NAME has one of the ALLOWED values.
 one-of = $(if $(and $(filter 1,$(words $($(1)))),$(filter $(2),$($(1)))),,$(error $(1)=$($(1)) is none of: $(2)))
@@ -50,6 +52,7 @@ $(call one-of,LTO,on off auto)
 $(call one-of,STRIP,on off)
 $(call one-of,POOL,default malloc)
 $(call one-of,INTERN,on off)
+$(call one-of,LIBS,shared static)
 $(call one-of,ALLOCATOR,default jemalloc mimalloc)
 ifneq ($(filter asan tsan fuzz,$(BUILD)),)
 ifneq ($(ALLOCATOR),default)
@@ -60,14 +63,14 @@ ifeq ($(and $(filter 1,$(words $(O))),$(filter-out . ..,$(O))),)
 $(error OUT=$(OUT): a folder of its own is needed, without spaces, like build/NAME)
 endif
 # What nobody reads is a slip of the fingers.  Only a warning: packagers pass names that other projects know.
-KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
+KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN LIBS PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
          JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS SCRIPTS SEED ISOLATION FUZZERS JOBS
 ifeq ($(MAKELEVEL),0)
 $(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),\
   $(warning $v is ignored: nothing here reads it (make help lists the variables))))
 endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short fuzz fuzz-short,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short fuzz fuzz-short npm npm-test container-test,$(or $(MAKECMDGOALS),all))
 ifneq ($(COMPILES),)
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 $(error CC=$(CC): there is no such compiler here (make deps, or make deps CC=clang, installs one))
@@ -133,7 +136,10 @@ PRODUCT_LDFLAGS := $(LTO_FLAGS) $(filter-out -W%,$(PGO_FLAGS)) $(if $(filter on,
 # ---- libraries
 PKGS       := libuv yaml-0.1 sqlite3 jansson smartcols
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+# libsmartcols has no static library in Debian; each Linux with glibc has it, as part of util-linux.
+LIBS_shared := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+LIBS_static := -Wl,-Bstatic -luv_a -lyaml -lsqlite3 -ljansson -Wl,-Bdynamic -lsmartcols -lm
+PKG_LIBS   := $(LIBS_$(LIBS)) -lpthread
 # The allocator's own entry points are called, and malloc must stay libc's for everybody else: libc is searched first.
 ifneq ($(ALLOCATOR),default)
 PACKAGE := lib$(ALLOCATOR)-dev
@@ -151,6 +157,8 @@ ADDON_LIBS := $(if $(filter mimalloc,$(ALLOCATOR)),$(ALLOC_LIBS)) -Wl,-z,nodelet
 endif
 LLHTTP_SRC := $(wildcard /usr/share/llhttp/*.c)
 LLHTTP_INC := -I/usr/share/include/llhttp
+# The oldest that has everything the addon calls, and Node 18 has it: one addon for every Node.  The only place that says so.
+NAPI_VERSION := 8
 # Behind the system's folders: Node brings a uv.h of its own, and the addon is built against the system's, the older one.
 NODE_INC   := $(firstword $(wildcard node_modules/node-api-headers/include) \
               $(shell $(NODE) -p 'require("path").resolve(process.execPath, "../../include/node")' 2>/dev/null))
@@ -276,7 +284,7 @@ $(O)/$(1)/addon/%.o: addon/%.c $(O)/.flags $(TRAINED)
 	@mkdir -p $$(@D)
 	@echo '  CC   $$<'
 	$$(Q)$$(TAKE_PROFILE)
-	$$(Q)$$(CC) $$(CPPFLAGS) -DNAPI_VERSION=8 $$(addprefix -idirafter,$$(NODE_INC)) $$(CFLAGS) $(2) -c -o $$@ $$<
+	$$(Q)$$(CC) $$(CPPFLAGS) -DNAPI_VERSION=$$(NAPI_VERSION) $$(addprefix -idirafter,$$(NODE_INC)) $$(CFLAGS) $(2) -c -o $$@ $$<
 
 $(O)/$(1)/server/base/build.o: CPPFLAGS += $$(call FACTS,$(2))
 $(O)/$(1)/%.o: %.c $(O)/.flags $(TRAINED)
@@ -303,6 +311,7 @@ $(O)/tests/%: tests/unit/%.c $(O)/libactix.a
 include bench/bench.mk
 include tests/chaos/chaos.mk
 include tests/fuzz/fuzz.mk
+include packaging/npm.mk
 
 format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)
@@ -340,7 +349,7 @@ uninstall: ## remove what install put there
 
 # What clang-tidy compiles with.
 flags:
-	@echo $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -DNAPI_VERSION=8 $(addprefix -idirafter,$(NODE_INC)) -std=c11 $(filter -DAX%,$(KIND_FLAGS))
+	@echo $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -DNAPI_VERSION=$(NAPI_VERSION) $(addprefix -idirafter,$(NODE_INC)) -std=c11 $(filter -DAX%,$(KIND_FLAGS))
 
 clean: ## remove build/
 	rm -rf build

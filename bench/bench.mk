@@ -36,7 +36,7 @@ $(YARD)/obj/llhttp/%.o: /usr/share/llhttp/%.c bench/bench.mk
 $(YARD)/obj/%.o: %.c bench/bench.mk
 	@mkdir -p $(@D)
 	@echo '  CC   $<'
-	$(Q)$(CC) -D_GNU_SOURCE -Iserver -DNAPI_VERSION=8 $(LLHTTP_INC) $(addprefix -idirafter,$(NODE_INC)) $(filter-out -Wmissing-prototypes,$(WARN)) $(YARD_FAST) -c -o $@ $<
+	$(Q)$(CC) -D_GNU_SOURCE -Iserver -DNAPI_VERSION=$(NAPI_VERSION) $(LLHTTP_INC) $(addprefix -idirafter,$(NODE_INC)) $(filter-out -Wmissing-prototypes,$(WARN)) $(YARD_FAST) -c -o $@ $<
 
 $(YARD)/server.js: bench/yardstick/server.js
 	@mkdir -p $(@D)

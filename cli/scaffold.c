@@ -191,6 +191,12 @@ struct copying {
 
 static int copy_dir(const struct copying *c, const char *from, const char *to, struct ax_err *reterr);
 
+/* npm packs no file of the name .gitignore: there templates have it under another one. */
+static const char *real_name(const char *name)
+{
+    return strcmp(name, "_gitignore") == 0 ? ".gitignore" : name;
+}
+
 static int copy_entry(const struct copying *c, const char *from, const char *to, struct ax_err *reterr)
 {
     struct copying below = {c->name, c->force, c->count, c->depth + 1};
@@ -217,7 +223,7 @@ static int copy_dir(const struct copying *c, const char *from, const char *to, s
     for (struct dirent *e; rc == 0 && (e = readdir(d));) {
         if (is_dots(e->d_name))
             continue;
-        char *src = ax_path_join(from, e->d_name), *dst = ax_path_join(to, e->d_name);
+        char *src = ax_path_join(from, e->d_name), *dst = ax_path_join(to, real_name(e->d_name));
         rc = src && dst ? copy_entry(c, src, dst, reterr) : no_memory(reterr);
         ax_free(src);
         ax_free(dst);
