@@ -334,7 +334,7 @@ char *ax_manifest_schema(void)
 
 /* ---- the reference */
 
-static const char *shown_default(const struct ax_field *f)
+const char *ax_field_default(const struct ax_field *f)
 {
     if (f->shown || f->def)
         return f->shown ? f->shown : f->def;
@@ -364,7 +364,7 @@ static void reference(struct ax_buf *b, const char *before, const struct ax_tabl
         if (!ax_buf_cstr(&name))
             b->failed = true;
         else if (!section)
-            ax_buf_addf(b, "%-30s  %-18s  %s%s\n", name.p, shown_default(f), f->help,
+            ax_buf_addf(b, "%-30s  %-18s  %s%s\n", name.p, ax_field_default(f), f->help,
                         f->flags & (AX_F_LATER | AX_F_MARKED) ? " (not supported yet)" : "");
         ax_buf_adds(&name, f->kind == AX_K_NAMED ? ".NAME." : ".");
         if (f->map && !(f->shown && f->kind == AX_K_MAP) && ax_buf_cstr(&name))

@@ -74,6 +74,9 @@ extern const struct ax_table ax_table_route;  /* fills struct ax_route_keys */
 extern const struct ax_table ax_table_listen; /* fills struct ax_listen: the map form */
 extern const char *const ax_method_names[];   /* METHOD keys of a path, NULL-terminated, ANY last */
 
+/* The default as the documents show it: "10s", "[]"; "-" = none. */
+const char *ax_field_default(const struct ax_field *f);
+
 /* What a route's map says.  A METHOD's map starts as a copy of its path's. */
 struct ax_route_keys {
     char *handler, *static_dir, *redirect, *respond, *node;
