@@ -2,6 +2,7 @@
 // when not, or throws Skip with the reason why it cannot be tried here.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { alike } from './world.mjs';
 
@@ -100,7 +101,8 @@ async function served(world, block) {
   const file = isModule(block.text) ? 'main.mjs' : 'main.js';
   fs.writeFileSync(path.join(dir, file), block.text);
   const pattern = note(block, 'handler');
-  const what = pattern === undefined ? `modules: [${file}]\n` : `routes:\n  ${pattern}: ${file}\n`;
+  const routes = pattern?.startsWith('{') ? pattern.replaceAll('main.js', file) : `{ ${pattern}: ${file} }`;
+  const what = pattern === undefined ? `modules: [${file}]\n` : `routes: ${routes}\n`;
   fs.writeFileSync(path.join(dir, 'actix.yaml'), `server: { workers: 1 }\nlog: { level: error }\n${what}`);
   const { code, output, server } = await world.serve(`cd ${dir}\nexec actix serve --port 0`);
   if (code !== 0) return `the app did not start: ${tail(output)}`;
@@ -131,8 +133,11 @@ async function before(world, block) {
   fs.mkdirSync(path.join(dir, 'node_modules'));
   if (found) fs.symlinkSync(found, path.join(dir, 'node_modules', name));
   fs.writeFileSync(path.join(dir, 'main.js'), world.swap(block.text));
-  const base = `http://127.0.0.1:${world.ports.get('3001')}`;
-  const up = () => fetch(base).then(() => true, () => false);
+  const port = world.ports.get('3001');
+  const base = `http://127.0.0.1:${port}`;
+  const up = () => new Promise((resolve) => {
+    const socket = net.connect(Number(port), '127.0.0.1', () => resolve(socket.end() && true)).on('error', () => resolve(false));
+  });
   const { code, output, server } = await world.serve(`cd ${dir}\nexec node main.js`, up, 30);
   const answer = code === 0 ? await ask(world, block, base) : `did not start: ${tail(output)}`;
   await world.stopOne(server);

@@ -8,6 +8,7 @@
 //     <!-- test: file PATH -->                written to PATH below the page's current folder, and checked
 //     <!-- test: refused -->                  yaml: `actix check` must refuse it
 //     <!-- test: handler PATTERN; ask GET /x = 200 {"id":"7"} -->     js: served there, asked, the body compared
+//                                             or { PATTERN: { METHOD: main.js#export }, … } for more than one route
 //     <!-- test: code; ask … -->              js: routes registered in code, loaded under `modules`
 //     <!-- test: before PACKAGE; ask … -->    js: another server's code, run by plain Node and asked the same
 //
