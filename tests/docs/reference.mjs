@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 
 /** Options of other programs that the pages name by themselves. */
-const FOREIGN = new Set(['--env-file']);
+const FOREIGN = new Set(['--env-file', '--name']);
 /** Not keys of the manifest, though they look like it: members of what `actix stats --json` prints, names of files. */
 const OTHER = /^(server\.dropped|.*\.(db|def|js|mjs|md|c|h|json))$/;
 const MAPS = 'server|limits|timeouts|pools|cache|metrics|log|uploads|admin';
@@ -16,7 +16,8 @@ export class Reference {
     const env = { ...process.env, NO_COLOR: '1' };
     const help = (...words) => execFileSync(actix, ['help', ...words], { encoding: 'utf8', env });
     const text = help();
-    this.commands = [...text.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map((m) => m[1]);
+    const listed = /^Commands:\n([^]*?)\n\n/m.exec(text)[1];
+    this.commands = [...listed.matchAll(/^ {2}([a-z]+) /gm)].map((m) => m[1]);
     this.later = (/Not supported yet: (.*)/.exec(text)?.[1] ?? '').split(' ').filter(Boolean);
     this.help = new Map(this.commands.map((name) => [name, help(name)]));
     this.options = new Set();
@@ -86,7 +87,7 @@ export class Reference {
 
   filled(text) {
     return text.replace(/(<!-- options: (\w+) -->\n)[^]*?(<!-- \/options -->)/g, (_, open, name, close) => {
-      const rows = options(this.help.get(name) ?? '').filter(([option]) => !/--help|--version|colour/.test(option));
+      const rows = options(this.help.get(name) ?? '').filter(([option]) => !/--(help|version|\[no-\]colou?r)/.test(option));
       const lines = rows.map(([option, help]) => `| \`${option}\` | ${help.replaceAll('|', '\\|')} |\n`);
       return `${open}| option | |\n|---|---|\n${lines.join('')}${close}`;
     });
