@@ -171,6 +171,11 @@ static int stats_run(struct ax_args *args)
     int code = window(args, &q, now_us, ax_args_flag(args, "utc", false));
     if (code == AX_EXIT_OK)
         code = find_database(args, &db);
+    /* What the instance has just written may belong to a second that had not begun then. */
+    if (code == AX_EXIT_OK) {
+        now_us = ax_wall_now().us;
+        code = window(args, &q, now_us, ax_args_flag(args, "utc", false));
+    }
     if (code == AX_EXIT_OK) {
         q.path = db;
         code = query_and_print(args, &q, by, now_us);
