@@ -27,7 +27,7 @@ function judged(place, wrong) {
 }
 
 /** A fence without a language shows something; what looks like a command in it would go untried. */
-const bare = (block) => (/^\$ |^(sudo |actix |make |curl |npm )/m.test(block.text) ? 'give this block a language (sh, console)' : undefined);
+const bare = (block) => (!/[│└]/.test(block.text) && /^\$ |^(sudo |actix |make |curl |npm )/m.test(block.text) ? 'give this block a language (sh, console)' : undefined);
 
 async function tryBlock(world, page, block) {
   const place = `${page}:${block.line}`;
