@@ -138,7 +138,10 @@ PKGS       := libuv yaml-0.1 sqlite3 jansson smartcols
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # libsmartcols has no static library in Debian; each Linux with glibc has it, as part of util-linux.
 LIBS_shared := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-LIBS_static := -Wl,-Bstatic -luv_a -lyaml -lsqlite3 -ljansson -Wl,-Bdynamic -lsmartcols -lm
+# `actix version` finds by name what the libraries say of themselves: that must be linked, and found.
+TELL := uv_version_string yaml_get_version_string sqlite3_libversion jansson_version_str
+LIBS_static := $(foreach f,$(TELL),-Wl$(comma)-u$(comma)$f -Wl$(comma)--export-dynamic-symbol=$f) \
+               -Wl,-Bstatic -luv_a -lyaml -lsqlite3 -ljansson -Wl,-Bdynamic -lsmartcols -lm
 PKG_LIBS   := $(LIBS_$(LIBS)) -lpthread
 # The allocator's own entry points are called, and malloc must stay libc's for everybody else: libc is searched first.
 ifneq ($(ALLOCATOR),default)
