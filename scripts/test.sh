@@ -61,6 +61,19 @@ node_tests() { # node_tests ACTIX ADDON FILES...
     count "${pass:-0}" "$fail" "${skip:-0}"
 }
 
+# What the pages say, of the installed tree.
+docs() {
+    echo "== documentation"
+    ACTIX=$dir/root/usr/bin/actix node tests/docs/run.mjs | tee "$dir/docs"
+    local line
+    line=$(grep -E '^docs: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$dir/docs" | tail -n 1 | tr -dc '0-9 ')
+    if [ -n "$line" ]; then
+        count $line
+    else
+        count 0 1
+    fi
+}
+
 # Each over its corpus, and a moment more; `make fuzz` goes on for longer.
 fuzz() {
     echo "== fuzzers"

@@ -112,12 +112,12 @@ async function served(world, block) {
 }
 
 /** Where the benchmark has installed other servers. */
-const PEERS = { express: 'express', fastify: 'fastify', 'uWebSockets.js': 'uws', node: undefined };
+const PEERS = { express: 'express', fastify: 'fastify', 'uWebSockets.js': 'uws' };
 
-function peer(name) {
+function peer(world, name) {
+  if (name === 'actix-js') return world.addon; // a plain `node app.js`, without the server around it
   if (!(name in PEERS)) throw new Error(`no such peer: ${name}`);
-  const folder = PEERS[name] && path.join(repo, 'build/bench/peers', PEERS[name], 'node_modules');
-  if (!folder) return undefined;
+  const folder = path.join(repo, 'build/bench/peers', PEERS[name], 'node_modules');
   const found = [name, '@trufflesuite/uws-js-unofficial'].map((p) => path.join(folder, p)).find((p) => fs.existsSync(p));
   if (!found) throw new Skip(`${name} is not installed (make bench installs it)`);
   return found;
@@ -129,9 +129,9 @@ async function before(world, block) {
   const dir = fs.mkdtempSync(path.join(world.root, 'before-'));
   const wrong = parses(world, block.text, isModule(block.text) ? 'main.mjs' : 'main.js');
   if (wrong) return wrong;
-  const found = peer(name);
+  const found = peer(world, name);
   fs.mkdirSync(path.join(dir, 'node_modules'));
-  if (found) fs.symlinkSync(found, path.join(dir, 'node_modules', name));
+  fs.symlinkSync(found, path.join(dir, 'node_modules', name));
   fs.writeFileSync(path.join(dir, 'main.js'), world.swap(block.text));
   const port = world.ports.get('3001');
   const base = `http://127.0.0.1:${port}`;
@@ -145,8 +145,10 @@ async function before(world, block) {
 }
 
 async function js(world, block) {
-  if (note(block, 'before')) return before(world, block);
+  const wrongBefore = note(block, 'before') ? await before(world, block) : undefined;
+  if (wrongBefore) return wrongBefore;
   if (note(block, 'handler') || note(block, 'code') !== undefined) return served(world, block);
+  if (note(block, 'before')) return undefined;
   const file = note(block, 'file');
   const wrong = parses(world, block.text, isModule(block.text) ? 'x.mjs' : 'x.js');
   if (!wrong && file) world.write(file, block.text);

@@ -10,7 +10,8 @@
 //     <!-- test: handler PATTERN; ask GET /x = 200 {"id":"7"} -->     js: served there, asked, the body compared
 //                                             or { PATTERN: { METHOD: main.js#export }, … } for more than one route
 //     <!-- test: code; ask … -->              js: routes registered in code, loaded under `modules`
-//     <!-- test: before PACKAGE; ask … -->    js: another server's code, run by plain Node and asked the same
+//     <!-- test: before PACKAGE; ask … -->    js: another server's code, run by plain Node and asked the same;
+//                                             `before actix-js` with `code`: alone and under `actix serve`
 //
 // Several words stand between semicolons, several `ask` too.
 

@@ -130,9 +130,17 @@ set -e -o pipefail
   async stopOne({ child, ended }) {
     if (child.exitCode !== null || child.signalCode !== null) return;
     process.kill(-child.pid, 'SIGTERM');
+    // A second INT stops at once: nobody waits for a lame duck here.
+    const hurry = setTimeout(() => this.twice(child), 1000);
+    ended.then(() => clearTimeout(hurry));
     const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), 15000);
     await ended;
     clearTimeout(late);
+  }
+
+  twice(child) {
+    process.kill(-child.pid, 'SIGINT');
+    setTimeout(() => child.exitCode === null && child.signalCode === null && process.kill(-child.pid, 'SIGINT'), 50);
   }
 
   async stop() {
