@@ -64,13 +64,13 @@ $(error OUT=$(OUT): a folder of its own is needed, without spaces, like build/NA
 endif
 # What nobody reads is a slip of the fingers.  Only a warning: packagers pass names that other projects know.
 KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN LIBS PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
-         JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS PAGES SCRIPTS SEED ISOLATION FUZZERS JOBS
+         PGO MAINTAINER SOURCE_DATE_EPOCH JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS PAGES SCRIPTS SEED ISOLATION FUZZERS JOBS
 ifeq ($(MAKELEVEL),0)
 $(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),\
   $(warning $v is ignored: nothing here reads it (make help lists the variables))))
 endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short docs-test fuzz fuzz-short npm npm-test container-test,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short docs-test fuzz fuzz-short npm npm-test container-test deb rpm man completions packages-tree packages-test,$(or $(MAKECMDGOALS),all))
 ifneq ($(COMPILES),)
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 $(error CC=$(CC): there is no such compiler here (make deps, or make deps CC=clang, installs one))
@@ -138,7 +138,10 @@ PKGS       := libuv yaml-0.1 sqlite3 jansson smartcols
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 # libsmartcols has no static library in Debian; each Linux with glibc has it, as part of util-linux.
 LIBS_shared := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-LIBS_static := -Wl,-Bstatic -luv_a -lyaml -lsqlite3 -ljansson -Wl,-Bdynamic -lsmartcols -lm
+# `actix version` finds by name what the libraries say of themselves: that must be linked, and found.
+TELL := uv_version_string yaml_get_version_string sqlite3_libversion jansson_version_str
+LIBS_static := $(foreach f,$(TELL),-Wl$(comma)-u$(comma)$f -Wl$(comma)--export-dynamic-symbol=$f) \
+               -Wl,-Bstatic -luv_a -lyaml -lsqlite3 -ljansson -Wl,-Bdynamic -lsmartcols -lm
 PKG_LIBS   := $(LIBS_$(LIBS)) -lpthread
 # The allocator's own entry points are called, and malloc must stay libc's for everybody else: libc is searched first.
 ifneq ($(ALLOCATOR),default)
@@ -227,7 +230,7 @@ FACTS = -DAX_BUILD_KIND='"$(BUILD)"' -DAX_BUILD_OPT='"$(OPT)"' -DAX_BUILD_MARCH=
         -DAX_BUILD_STRIP='"$(STRIP)"' -DAX_BUILD_POOL='"$(POOL)"' -DAX_BUILD_INTERN='"$(INTERN)"' \
         -DAX_BUILD_LTO='"$(if $(filter -flto%,$(1)),on,off)"' \
         -DAX_BUILD_PGO='"$(if $(filter -fprofile-use -fprofile-instr-use=%,$(1)),on,$(if $(filter -fprofile%,$(1)),training,off))"' \
-        -DAX_BUILD_FLAGS='"$(strip $(filter-out -W% -M%,$(CFLAGS)) $(HARDEN) $(filter-out -W%,$(1)))"'
+        -DAX_BUILD_FLAGS='"$(strip $(filter-out -W% -M% -ffile-prefix-map=%,$(CFLAGS)) $(HARDEN) $(filter-out -W%,$(1)))"'
 
 # Other flags or another compiler: everything is compiled anew.
 FLAGS := $(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) $(LDFLAGS) $(PKG_LIBS) $(NODE_INC) $(call FACTS,$(PRODUCT_CFLAGS))
@@ -313,6 +316,7 @@ include tests/chaos/chaos.mk
 include tests/docs/docs.mk
 include tests/fuzz/fuzz.mk
 include packaging/npm.mk
+include packaging/packaging.mk
 
 format: ## let clang-format write all C files
 	@clang-format -i $$(scripts/sources.sh c)
