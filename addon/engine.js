@@ -69,7 +69,7 @@ function receive(message) {
       crew.lameDuck();
       break;
     case 'stop':
-      if (engine.stopping === undefined) native.engineSetStopping(engine.handle);
+      if (engine.stopping === undefined && message.reason === 'stop') native.engineSetStopping(engine.handle);
       stop(message.reason, false);
       break;
     case 'handover':
@@ -108,6 +108,7 @@ function stop(reason, handover) {
   engine.handover = handover;
   native.engineStopAccepting(engine.handle);
   crew.end(reason, handover);
+  control.tell({ type: 'not_accepting' });
   finish();
 }
 

@@ -56,6 +56,7 @@ export function engineHandedOver(e: EngineHandle): boolean;
 /** Ends the process without waiting for its threads. */
 export function exitNow(code: number): never;
 export function engineSetStopping(e: EngineHandle): void;
+/** When it returns nothing is accepted any more; after engineSetStopping what was queued has been. */
 export function engineStopAccepting(e: EngineHandle): void;
 export function engineReopenLogs(e: EngineHandle): void;
 /** Once, when all workers are ready: gives back what only the start needed; returns bytes. */

@@ -106,6 +106,8 @@ export type FromEngine =
   | { type: 'killed'; worker: number; route: { method: string; pattern: string } | null; why: 'stall' | 'crash' | 'heap' | 'exit' }
   /** This process cannot be mended from within: a rolling restart is wanted. */
   | { type: 'renew'; why: string }
+  /** Told to end, it accepts no connection any more: another engine gets them all. */
+  | { type: 'not_accepting' }
   /** All requests answered, onStop done; the engine exits with 0 right after. */
   | { type: 'drained' };
 

@@ -117,6 +117,19 @@ static void accept_some(struct ax_worker *w, int listen_fd)
     }
 }
 
+/* When the heir of the engine accepts, the order to retire is on its way to this worker. */
+static void accept_ours(struct ax_worker *w, int listen_fd)
+{
+    if (!w->engine) {
+        accept_some(w, listen_fd);
+    } else if (ax_engine_accept_begin(w->engine)) {
+        accept_some(w, listen_fd);
+        ax_engine_accept_end(w->engine);
+    } else {
+        pause_accept(w, ACCEPT_RETRY_US);
+    }
+}
+
 void ax_worker_accept_queued(struct ax_worker *w)
 {
     int fd;
@@ -139,7 +152,7 @@ static void on_listen(uv_poll_t *h, int status, int events)
         return;
     ax_worker_touch(w);
     if (status == 0 && uv_fileno((uv_handle_t *)h, &listen_fd) == 0 && !leave_to_others(w))
-        accept_some(w, listen_fd);
+        accept_ours(w, listen_fd);
     ax_worker_leave(w);
 }
 

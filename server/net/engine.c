@@ -73,6 +73,7 @@ int ax_engine_new(const struct ax_engine_options *o, struct ax_engine **ret, str
     e->limit_inflight = o->limit_inflight;
     e->limit_body_memory = o->limit_body_memory;
     pthread_mutex_init(&e->lock, NULL);
+    pthread_mutex_init(&e->accepting, NULL);
     *ret = e;
     return 0;
 fail_wake:
@@ -201,15 +202,36 @@ int ax_engine_register(struct ax_engine *e, struct ax_worker *w, struct ax_err *
     return rc;
 }
 
+static void withdraw(struct ax_engine *e, unsigned id)
+{
+    if (!e->watch[id].leaving)
+        __atomic_fetch_sub(&e->nready, 1, __ATOMIC_RELAXED);
+    e->watch[id].leaving = true;
+}
+
+void ax_engine_withdraw(struct ax_engine *e, struct ax_worker *w)
+{
+    unsigned id = ax_worker_id(w);
+
+    pthread_mutex_lock(&e->lock);
+    if (e->workers[id] == w)
+        withdraw(e, id);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void ax_engine_forget_worker(struct ax_engine *e, unsigned id)
+{
+    withdraw(e, id);
+    e->workers[id] = NULL;
+}
+
 void ax_engine_unregister(struct ax_engine *e, struct ax_worker *w)
 {
     unsigned id = ax_worker_id(w);
 
     pthread_mutex_lock(&e->lock);
-    if (e->workers[id] == w) {
-        e->workers[id] = NULL;
-        __atomic_fetch_sub(&e->nready, 1, __ATOMIC_RELAXED);
-    }
+    if (e->workers[id] == w)
+        ax_engine_forget_worker(e, id);
     pthread_mutex_unlock(&e->lock);
 }
 
@@ -230,10 +252,26 @@ void ax_engine_set_stopping(struct ax_engine *e)
 
 void ax_engine_stop_accepting(struct ax_engine *e)
 {
+    pthread_mutex_lock(&e->accepting);
     atomic_store(&e->accepting_stopped, true);
     if (e->max_workers > 1)
         ax_engine_leave_sockets(e);
+    pthread_mutex_unlock(&e->accepting);
     ax_engine_wake(e);
+}
+
+bool ax_engine_accept_begin(struct ax_engine *e)
+{
+    pthread_mutex_lock(&e->accepting);
+    if (!atomic_load(&e->accepting_stopped) || ax_engine_is_last(e))
+        return true;
+    pthread_mutex_unlock(&e->accepting);
+    return false;
+}
+
+void ax_engine_accept_end(struct ax_engine *e)
+{
+    pthread_mutex_unlock(&e->accepting);
 }
 
 static void close_fd(int fd)
@@ -262,6 +300,7 @@ void ax_engine_free(struct ax_engine *e)
     close(e->dead);
     close(e->dead_peer);
     close(e->wake);
+    pthread_mutex_destroy(&e->accepting);
     pthread_mutex_destroy(&e->lock);
     ax_free(e->peers);
     ax_free(e->watch);

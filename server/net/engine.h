@@ -18,6 +18,7 @@ struct ax_watch { /* what the watchdog knows of a worker */
     ax_mono since; /* it has not moved, or not answered, from then on */
     bool pinged;   /* a sleeping loop has no reason to turn: it was given one at `since` */
     bool stuck;    /* it was said that it cannot be taken */
+    bool leaving;  /* it gets no connection any more, and does not count as ready */
 };
 
 struct ax_engine {
@@ -35,6 +36,8 @@ struct ax_engine {
     int64_t stall_us; /* -1 = off */
     void (*event)(void *ctx, const struct ax_engine_event *ev);
     void *event_ctx;
+    pthread_mutex_t accepting; /* held from the look at accepting_stopped to a connection's place; before
+                                  `lock` */
     int dead; /* read end of a pipe on which nothing ever happens; its other end is kept open */
     int dead_peer;
 
@@ -48,7 +51,8 @@ struct ax_engine {
     int mailbox, heir;       /* -1 = none */
     int *peers;              /* sender ends by slot, -1 = none; [npeers] */
     unsigned npeers;
-    bool ended; /* told to stop: the thread ends */
+    ax_mono looked; /* the watchdog, last; 0 = never */
+    bool ended;     /* told to stop: the thread ends */
     bool thread_runs;
     pthread_t thread;
     int wake; /* eventfd: the thread looks around */
@@ -56,6 +60,7 @@ struct ax_engine {
 
 /* ---- engine.c */
 void ax_engine_wake(const struct ax_engine *e);
+void ax_engine_forget_worker(struct ax_engine *e, unsigned id); /* the lock is held */
 
 /* ---- balance.c; the lock is held */
 /* The registered worker with the least load, the next one in turn where they are equal; NULL = none. */

@@ -246,6 +246,9 @@ void ax_conn_eof(struct ax_conn *c);         /* FIN, and all before it was read 
  * nobody else has them.  Their numbers stay taken until their owner closes them.  With one worker it is that
  * worker's to call, when its loop does not wait for them any more. */
 void ax_engine_leave_sockets(struct ax_engine *e);
+/* A single worker accepts between these two; false, and nothing to end: another engine does so now. */
+bool ax_engine_accept_begin(struct ax_engine *e);
+void ax_engine_accept_end(struct ax_engine *e);
 /* Nobody accepts after this engine: what is queued in the kernel is served first. */
 bool ax_engine_is_last(const struct ax_engine *e);
 

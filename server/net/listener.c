@@ -22,11 +22,21 @@ static void clear_wake(const struct ax_engine *e)
     (void)n;
 }
 
+/* All workers have just left: the next one gets it, or the heir.  The lock is held. */
+static bool keep(struct ax_engine *e, int fd)
+{
+    struct ax_parcel *p = ax_parcel_new(fd);
+
+    if (p)
+        ax_engine_pass(e, p, NULL);
+    return p != NULL;
+}
+
 static void hand_over(struct ax_engine *e, int fd)
 {
     pthread_mutex_lock(&e->lock);
     struct ax_worker *w = ax_engine_choose(e, NULL);
-    bool ok = w && ax_worker_give(w, fd);
+    bool ok = (w && ax_worker_give(w, fd)) || keep(e, fd);
     pthread_mutex_unlock(&e->lock);
     if (!ok) {
         close(fd);
@@ -143,14 +153,19 @@ static void collect(struct ax_engine *e, struct waits *s, bool accepts)
         wait_for(s, e->fds[i], POLLIN);
 }
 
-/* True when accepting must pause. */
+/* True when accepting must pause.  Whoever stops it waits for what is in hand here. */
 static bool accept_all(struct ax_engine *e, const struct waits *s)
 {
     bool paused = false;
 
-    for (unsigned i = s->listen; i < s->n && !paused; i++)
+    if (s->listen == s->n)
+        return false;
+    pthread_mutex_lock(&e->accepting);
+    bool stopped = atomic_load(&e->accepting_stopped);
+    for (unsigned i = s->listen; i < s->n && !paused && !stopped; i++)
         if (s->p[i].revents & (POLLIN | POLLERR))
             paused = !has_worker(e) || !accept_one(e, s->p[i].fd);
+    pthread_mutex_unlock(&e->accepting);
     return paused;
 }
 

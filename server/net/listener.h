@@ -50,11 +50,14 @@ int ax_engine_new(const struct ax_engine_options *o, struct ax_engine **ret, str
  * when the first worker registers. */
 int ax_engine_register(struct ax_engine *e, struct ax_worker *w,
                        struct ax_err *reterr); /* worker's thread, ready */
+/* Worker's thread: it is given no connection any more, and is watched as before. */
+void ax_engine_withdraw(struct ax_engine *e, struct ax_worker *w);
 void ax_engine_unregister(struct ax_engine *e,
                           struct ax_worker *w); /* worker's thread; returns when no one uses it */
-/* Any thread.  Something dead takes the place of the listening sockets (with one worker, when that drains):
+/* Any thread.  When it returns nothing is accepted any more; what was accepted before has a worker, or waits
+ * for the heir.  Something dead takes the place of the listening sockets (with one worker, when that drains):
  * their numbers stay the caller's to close.  After ax_engine_set_stopping what was queued there is taken
- * first. */
+ * first (with one worker, when that drains). */
 void ax_engine_stop_accepting(struct ax_engine *e);
 void ax_engine_free(struct ax_engine *e); /* all workers unregistered; joins the thread */
 

@@ -80,7 +80,8 @@ static int parse_killed(const json_t *o, struct ax_message *m)
 
 static int parse_type(const json_t *o, struct ax_message *m)
 {
-    static const char *const types[] = {"ready", "failed", "event", "workers", "drained", "killed", "renew"};
+    static const char *const types[] = {"ready",   "failed", "event", "workers",
+                                        "drained", "killed", "renew", "not_accepting"};
     const char *type = text(o, "type", "");
     unsigned i = 0;
 
@@ -98,6 +99,7 @@ static int parse_type(const json_t *o, struct ax_message *m)
     case AX_MSG_WORKERS:
         return parse_workers(o, m);
     case AX_MSG_DRAINED:
+    case AX_MSG_NOT_ACCEPTING:
         return 0;
     case AX_MSG_KILLED:
         return parse_killed(o, m);

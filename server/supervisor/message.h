@@ -14,7 +14,8 @@ enum ax_message_type {
     AX_MSG_WORKERS,
     AX_MSG_DRAINED,
     AX_MSG_KILLED,
-    AX_MSG_RENEW
+    AX_MSG_RENEW,
+    AX_MSG_NOT_ACCEPTING,
 };
 
 struct ax_message_error {

@@ -17,12 +17,14 @@
 #include "supervisor/systemd.h"
 
 enum { LINE_MAX_BYTES = 1024 };
+enum { SETTLE_MS = 5000 }; /* an old engine may be in the middle of long JavaScript */
 
 struct ax_reload {
     struct ax_generation *to;  /* a reference */
     struct ax_sockets sockets; /* those of `to`: kept ones are the supervisor's too */
     struct ax_log log;         /* OWNED until the commit */
     bool admin;                /* the admin's addresses are prepared */
+    bool committed;            /* the new generation serves */
     ax_mono began;
     unsigned changes;
 };
@@ -108,8 +110,27 @@ static void fail(struct ax_supervisor *s, bool manifest, const char *why)
     tell(s, json_pack("{s:s, s:b}", "error", why, "manifest", manifest), true);
 }
 
+static void report(struct ax_supervisor *s)
+{
+    unsigned ms = (unsigned)((ax_mono_now().us - s->reload->began.us) / 1000);
+
+    uv_timer_stop(&s->settle);
+    ax_log_info(&s->log, "generation %u serves, %u ms after the reload began", s->gen->number, ms);
+    ax_supervisor_event(s, "reload", "generation %u serves, changes: %u", s->gen->number, s->reload->changes);
+    finish(s);
+    ax_systemd_reloaded(s, NULL);
+    tell(s, json_pack("{s:b, s:i}", "reloaded", 1, "generation", (int)s->gen->number), true);
+}
+
+bool ax_reload_undecided(const struct ax_supervisor *s)
+{
+    return s->reload && !s->reload->committed;
+}
+
 void ax_reload_abort(struct ax_supervisor *s, const char *why)
 {
+    if (s->reload && s->reload->committed)
+        report(s);
     if (!s->reload)
         return;
     for (unsigned i = 0; i < s->nslots; i++)
@@ -129,12 +150,45 @@ void ax_reload_failed(struct ax_supervisor *s, const struct ax_runner *r, const 
 }
 
 /* ---- the shift */
+/* Slots beyond the new number of engines hand over to the others in turn. */
 static void put_in_service(struct ax_supervisor *s, unsigned engines)
 {
+    unsigned heir = 0;
+
     for (unsigned i = 0; i < engines; i++)
         ax_slot_shift(s->slots[i]);
-    for (unsigned i = engines; i < s->nslots; i++)
-        ax_slot_empty(s->slots[i], s->slots[i % engines]);
+    for (unsigned i = engines; i < s->nslots; i++) {
+        ax_slot_empty(s->slots[i], s->slots[heir]);
+        heir = heir + 1 < engines ? heir + 1 : 0;
+    }
+}
+
+static const struct ax_runner *still_accepting(const struct ax_supervisor *s)
+{
+    AX_LIST_EACH(it, &s->runners)
+    {
+        const struct ax_runner *r = AX_LIST_ENTRY(it, struct ax_runner, node);
+        if (r != r->slot->now && r != r->slot->next && !r->not_accepting && !r->stuck)
+            return r;
+    }
+    return NULL;
+}
+
+void ax_reload_settle(struct ax_supervisor *s)
+{
+    if (s->reload && s->reload->committed && !still_accepting(s))
+        report(s);
+}
+
+static void on_settle(uv_timer_t *t)
+{
+    struct ax_supervisor *s = AX_CAST(struct ax_supervisor, t->data, AX_SUPERVISOR_MAGIC);
+    const struct ax_runner *r = still_accepting(s);
+
+    if (r)
+        tell_text(s, "note", "engine %ld of generation %u is busy and has not let go of its addresses yet",
+                  (long)ax_runner_pid(r), r->gen->number);
+    report(s);
 }
 
 static void commit(struct ax_supervisor *s)
@@ -169,12 +223,9 @@ void ax_reload_ready(struct ax_supervisor *s)
     if (!all_ready(s))
         return;
     commit(s);
-    unsigned ms = (unsigned)((ax_mono_now().us - s->reload->began.us) / 1000);
-    ax_log_info(&s->log, "generation %u serves, %u ms after the reload began", s->gen->number, ms);
-    ax_supervisor_event(s, "reload", "generation %u serves, changes: %u", s->gen->number, s->reload->changes);
-    finish(s);
-    ax_systemd_reloaded(s, NULL);
-    tell(s, json_pack("{s:b, s:i}", "reloaded", 1, "generation", (int)s->gen->number), true);
+    s->reload->committed = true;
+    uv_timer_start(&s->settle, on_settle, SETTLE_MS, 0);
+    ax_reload_settle(s);
 }
 
 /* ---- its begin */

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "net/mailbox.h"
 #include "supervisor/quarantine.h"
+#include "supervisor/reload.h"
 #include "supervisor/slot.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor_private.h"
@@ -114,6 +115,10 @@ static void on_message(void *ctx, struct ax_message *m)
     case AX_MSG_DRAINED:
         r->drained = true;
         uv_timer_start(&r->timer, on_exit_timeout, EXIT_MS, 0);
+        break;
+    case AX_MSG_NOT_ACCEPTING:
+        r->not_accepting = true;
+        ax_reload_settle(r->s);
         break;
     case AX_MSG_KILLED:
         if (m->pattern)

@@ -35,6 +35,7 @@ struct ax_runner {
     int mailbox;                /* sender end, OWNED; -1 */
     enum ax_runner_state state;
     bool drained, killed; /* killed: by us, at the end of our patience */
+    bool not_accepting;   /* it has said so: no connection comes to it any more */
     bool stuck;           /* isolation: process: its only thread was given up and answers no order */
     bool reported;        /* its start failed with reasons, which were handed over */
     ax_mono started, ready_at, left_at;

@@ -161,7 +161,7 @@ void ax_slot_renew(struct ax_runner *r, const char *why)
     struct ax_supervisor *s = r->s;
     struct ax_err err = {0};
 
-    if (s->phase != AX_RUNNING || s->reload || slot->now != r || slot->next)
+    if (s->phase != AX_RUNNING || ax_reload_undecided(s) || slot->now != r || slot->next)
         return;
     ax_log_warn(&s->log, "engine %ld is replaced by a new one: %s", (long)ax_runner_pid(r), why);
     ax_supervisor_event(s, "restart", "engine %ld is replaced: %s", (long)ax_runner_pid(r), why);
@@ -195,7 +195,7 @@ void ax_slot_ready(struct ax_runner *r)
 
     if (r == slot->now) {
         on_ready_now(slot);
-    } else if (r == slot->next && r->s->reload) {
+    } else if (r == slot->next && ax_reload_undecided(r->s)) {
         ax_reload_ready(r->s);
     } else if (r == slot->next) {
         ax_log_info(&r->s->log, "engine %ld is ready and takes over", (long)ax_runner_pid(r));
@@ -219,7 +219,7 @@ void ax_slot_failed(struct ax_runner *r, const struct ax_err *err, bool by_app)
     }
     if (s->phase == AX_STARTING)
         ax_fail(&s->err, err->code, "%s", err->msg);
-    if (s->reload && r == r->slot->next)
+    if (r == r->slot->next && ax_reload_undecided(s))
         ax_reload_problem(s, err);
     if (err->file)
         ax_log_error(&s->log, "%s:%u:%u: %s", err->file, err->line, err->col, err->msg);
@@ -279,7 +279,7 @@ static void gone_next(struct ax_runner *r, const char *how)
 {
     struct ax_supervisor *s = r->s;
 
-    if (s->reload) {
+    if (ax_reload_undecided(s)) {
         ax_reload_failed(s, r, how);
     } else if (!r->killed || r->reported) {
         ax_log_error(&s->log, "the new engine %s before it was ready: the old one goes on", how);
@@ -322,5 +322,6 @@ void ax_slot_gone(struct ax_runner *r, int status)
         gone_next(r, how);
     else
         gone_leaving(r, status, how);
+    ax_reload_settle(s);
     ax_stop_gone(s);
 }

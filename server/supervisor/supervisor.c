@@ -1,3 +1,4 @@
+#include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
@@ -149,12 +150,25 @@ static void on_int(struct ax_supervisor *s)
         s->first_int = now;
 }
 
+static bool is_engine(void *ctx, pid_t pid)
+{
+    struct ax_supervisor *s = ctx;
+
+    AX_LIST_EACH(it, &s->runners)
+    {
+        if (ax_runner_pid(AX_LIST_ENTRY(it, struct ax_runner, node)) == pid)
+            return true;
+    }
+    return false;
+}
+
 static void on_child(struct ax_supervisor *s)
 {
     AX_LIST_EACH(it, &s->runners)
     {
         ax_engine_child(AX_LIST_ENTRY(it, struct ax_runner, node)->engine);
     }
+    ax_spawn_reap_orphans(is_engine, s);
 }
 
 static void on_signal(uv_signal_t *h, int sig)
@@ -322,7 +336,7 @@ static int start_engines(struct ax_supervisor *s, struct ax_err *reterr)
 static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
 {
     static const int numbers[AX_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
-    uv_timer_t *timers[] = {&s->lame, &s->report, &s->memory};
+    uv_timer_t *timers[] = {&s->lame, &s->report, &s->memory, &s->settle};
     int rc = 0;
 
     s->written.data = s;
@@ -344,7 +358,8 @@ static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
 
 void ax_supervisor_over(struct ax_supervisor *s)
 {
-    uv_handle_t *handles[] = {(uv_handle_t *)&s->lame, (uv_handle_t *)&s->report, (uv_handle_t *)&s->memory};
+    uv_handle_t *handles[] = {(uv_handle_t *)&s->lame, (uv_handle_t *)&s->report, (uv_handle_t *)&s->memory,
+                              (uv_handle_t *)&s->settle};
 
     if (s->phase == AX_OVER)
         return;

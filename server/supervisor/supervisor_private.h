@@ -48,6 +48,7 @@ struct ax_supervisor {
     uv_loop_t loop;
     uv_signal_t signals[AX_SIGNALS];
     uv_timer_t lame, report, memory; /* memory: looks at limits.memory */
+    uv_timer_t settle;               /* a reload's patience with what it has replaced */
     uv_async_t written;              /* the writer has ended an interval */
     struct ax_control *control;
     struct ax_quarantine *quarantine;

@@ -2,6 +2,7 @@
 #include "net/harness.h"
 
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -575,6 +576,35 @@ static void test_stop_refuses_at_once(void **state)
     }
 }
 
+/* A new engine accepts beside this one: from the moment this one has stopped, it alone gets the clients. */
+static void test_stop_leaves_all_to_the_heir(void **state)
+{
+    enum { CLIENTS = 30, PATIENCE_MS = 5000 };
+
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        struct cluster c;
+        cluster_init(&c, workers);
+        cluster_start(&c);
+        struct pollfd heir = {.fd = fcntl(c.listen_fd, F_DUPFD_CLOEXEC, 0), .events = POLLIN};
+        int before = dial_and_ask(&c);
+        ax_engine_stop_accepting(c.engine);
+        for (int i = 0; i < CLIENTS; i++) {
+            int client = dial(c.port);
+            assert_int_equal(poll(&heir, 1, PATIENCE_MS), 1);
+            int got = accept4(heir.fd, NULL, NULL, SOCK_CLOEXEC);
+            assert_true(got >= 0);
+            close(got);
+            close(client);
+        }
+        puts_fd(before, GET("/"));
+        expect(before, 200, "Hello World");
+        close(before);
+        close(heir.fd);
+        cluster_stop(&c);
+    }
+}
+
 static void test_each_allocation_fails(void **state)
 {
     (void)state;
@@ -652,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_workers_leave),
         cmocka_unit_test(test_worker_comes_late),
         cmocka_unit_test(test_stop_refuses_at_once),
+        cmocka_unit_test(test_stop_leaves_all_to_the_heir),
         cmocka_unit_test(test_each_allocation_fails),
         cmocka_unit_test(test_no_delay_is_inherited),
         cmocka_unit_test(test_refused_options),

@@ -41,6 +41,7 @@ function stop() {
     server.close(() => --left || tell({ type: 'drained' }, () => process.exit(0)));
     server.closeIdleConnections();
   }
+  tell({ type: 'not_accepting' });
 }
 
 function start() {

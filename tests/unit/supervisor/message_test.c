@@ -41,6 +41,9 @@ static void test_good(void **state)
     assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"drained\"}"), &m, NULL), 0);
     assert_int_equal(m.type, AX_MSG_DRAINED);
     ax_message_fini(&m);
+    assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"not_accepting\"}"), &m, NULL), 0);
+    assert_int_equal(m.type, AX_MSG_NOT_ACCEPTING);
+    ax_message_fini(&m);
 }
 
 static void test_bad(void **state)
