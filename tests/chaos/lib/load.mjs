@@ -20,7 +20,7 @@ export class Load {
 
   /**
    * pauseMs: the longest pause after an exchange; pipeline: most requests in one go; requests: ends by itself after so many;
-   * answered: called with each request that has been answered.
+   * answered, lost: called with each request that has been answered, and that has not.
    */
   constructor(
     target,
@@ -33,9 +33,10 @@ export class Load {
       hangMs = 30_000,
       kinds = mix.KINDS,
       answered = () => undefined,
+      lost = () => undefined,
     } = {},
   ) {
-    this.options = { target, clients, seed, pauseMs, pipeline, requests, hangMs, kinds, answered };
+    this.options = { target, clients, seed, pauseMs, pipeline, requests, hangMs, kinds, answered, lost };
     this.sent = 0;
     this.answered = 0;
     this.statuses = new Map(); // status -> requests
@@ -155,6 +156,7 @@ export class Load {
       this.options.answered(request);
     } else {
       count(this.lost, [request.how, request.when, request.announced ? 'behind a close' : ''].filter(Boolean).join(' '));
+      this.options.lost(request);
       if (this.failures.length < KEPT)
         this.failures.push(
           `${request.how} ${request.when} ${request.route} ${request.id} after ${Math.round(request.ms)} ms ${request.why ?? ''}`,
