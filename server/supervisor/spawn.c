@@ -178,6 +178,17 @@ void ax_spawn_kill(pid_t pid)
     reap(pid, 0, NULL);
 }
 
+void ax_spawn_reap_orphans(bool (*ours)(void *ctx, pid_t pid), void *ctx)
+{
+    siginfo_t info = {0};
+
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 &&
+           !ours(ctx, info.si_pid)) {
+        waitpid(info.si_pid, NULL, WNOHANG);
+        info = (siginfo_t){0};
+    }
+}
+
 void ax_spawn_status_text(int status, char *out, size_t size)
 {
     if (WIFSIGNALED(status))

@@ -30,6 +30,9 @@ pid_t ax_spawn(const struct ax_spawn *s, struct ax_err *reterr);
 bool ax_spawn_ended(pid_t pid, int *ret_status);
 /* Kills the whole group and waits for the leader. */
 void ax_spawn_kill(pid_t pid);
+/* Reaps the processes that we did not start and that became ours when their parents ended, as process 1 of a
+ * container has to.  Stops at an ended child of `ours`: its own SIGCHLD is on its way. */
+void ax_spawn_reap_orphans(bool (*ours)(void *ctx, pid_t pid), void *ctx);
 /* "exited with code 1", "was killed by signal 9 (Killed)". */
 void ax_spawn_status_text(int status, char *out, size_t size);
 

@@ -1,4 +1,3 @@
-#include "supervisor/spawn.h"
 #include "supervisor/supervisor.h"
 
 #include <inttypes.h>
@@ -16,6 +15,7 @@
 #include "supervisor/quarantine.h"
 #include "supervisor/reload.h"
 #include "supervisor/runner.h"
+#include "supervisor/spawn.h"
 #include "supervisor/supervisor_private.h"
 #include "supervisor/systemd.h"
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "supervisor/fixture.h"
@@ -99,13 +100,47 @@ static void test_proc(void **state)
     assert_false(ax_proc_read(0x7ffffff0, &p));
 }
 
+static bool is_this(void *ctx, pid_t pid)
+{
+    return pid == *(pid_t *)ctx;
+}
+
+/* Every orphan is reaped, and a child that we wait for ourselves is left. */
+static void test_orphans(void **state)
+{
+    pid_t none = 0, child;
+    siginfo_t info;
+    int status;
+
+    (void)state;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        for (int i = 0; i < 3; i++)
+            if (fork() == 0)
+                _exit(0);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    do
+        ax_spawn_reap_orphans(is_this, &none);
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) == 0); /* none is left */
+    assert_int_equal(errno, ECHILD);
+    child = fork();
+    if (child == 0)
+        _exit(3);
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    ax_spawn_reap_orphans(is_this, &child);
+    assert_true(ax_spawn_ended(child, &status));
+    assert_int_equal(WEXITSTATUS(status), 3);
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_child),
-        cmocka_unit_test(test_group_goes),
-        cmocka_unit_test(test_no_program),
-        cmocka_unit_test(test_proc),
+        cmocka_unit_test(test_child), cmocka_unit_test(test_group_goes), cmocka_unit_test(test_no_program),
+        cmocka_unit_test(test_proc),  cmocka_unit_test(test_orphans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
