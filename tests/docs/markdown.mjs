@@ -38,7 +38,7 @@ function annotation(lines, end) {
 }
 
 /** GitHub's anchor of a heading. */
-const slug = (heading) => heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '').trim().replace(/\s/g, '-');
+const slug = (heading) => heading.toLowerCase().trim().replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-');
 
 /** One page: { blocks: [{ lang, text, line, notes }], anchors, links: [{ to, line }], spans: [{ text, line, section }] } */
 export function parse(text) {

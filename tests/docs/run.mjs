@@ -1,4 +1,4 @@
-// run.mjs: tries every command, snippet and name in README.md, CONTRIBUTING.md, SECURITY.md and docs/.
+// run.mjs: tries every command, snippet and name in README.md, CONTRIBUTING.md, SECURITY.md, CHANGELOG.md and docs/.
 //
 //     node tests/docs/run.mjs [--write] [PAGE …]      --write brings the option tables of docs/cli.md up to date
 //
@@ -55,7 +55,7 @@ async function tryPage(page, parsed) {
   }
 }
 
-const all = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...fs.readdirSync(`${repo}/docs`).sort().map((f) => `docs/${f}`)]
+const all = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...fs.readdirSync(`${repo}/docs`).sort().map((f) => `docs/${f}`)]
   .filter((file) => file.endsWith('.md') && fs.existsSync(path.join(repo, file)));
 const asked = process.argv.slice(2).filter((word) => word !== '--write');
 const unknown = asked.filter((page) => !all.includes(page));

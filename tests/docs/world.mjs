@@ -116,7 +116,7 @@ set -e -o pipefail
       cwd: this.dir, env: this.env, stdio: ['ignore', out, out], detached: true,
     });
     fs.closeSync(out);
-    const server = { child, ended: new Promise((resolve) => child.once('exit', resolve)) };
+    const server = { child };
     this.servers.push(server);
     for (const end = Date.now() + seconds * 1000; Date.now() < end; ) {
       const output = fs.readFileSync(log, 'utf8');
@@ -127,20 +127,21 @@ set -e -o pipefail
     return { code: `nothing served after ${seconds} s`, output: fs.readFileSync(log, 'utf8'), server };
   }
 
-  async stopOne({ child, ended }) {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    process.kill(-child.pid, 'SIGTERM');
-    // A second INT stops at once: nobody waits for a lame duck here.
-    const hurry = setTimeout(() => this.twice(child), 1000);
-    ended.then(() => clearTimeout(hurry));
-    const late = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), 15000);
-    await ended;
-    clearTimeout(late);
-  }
-
-  twice(child) {
-    process.kill(-child.pid, 'SIGINT');
-    setTimeout(() => child.exitCode === null && child.signalCode === null && process.kill(-child.pid, 'SIGINT'), 50);
+  /** Until all of its process group is gone.  A second INT stops at once: nobody waits for a lame duck here. */
+  async stopOne({ child }) {
+    const signal = (name) => {
+      try {
+        return process.kill(-child.pid, name);
+      } catch {
+        return false;
+      }
+    };
+    signal('SIGTERM');
+    for (let tick = 1; signal(0); tick++) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (tick === 50 || tick === 55) signal('SIGINT');
+      if (tick === 750) signal('SIGKILL');
+    }
   }
 
   async stop() {
