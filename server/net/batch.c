@@ -223,12 +223,15 @@ static void await_entered(struct ax_worker *w, unsigned entered, ax_mono began)
     }
 }
 
-/* JavaScript ended within a handler: those behind it have not begun, and another worker may run them. */
-static void not_entered(struct ax_worker *w, unsigned n)
+/* Whoever answers died within the batch: what it had not come to is nobody's fault, and another worker may
+ * run it.  Nothing is handed over here any more. */
+static void die(struct ax_worker *w, unsigned n)
 {
-    unsigned at = w->entering ? (unsigned)__atomic_load_n(w->entering, __ATOMIC_RELAXED) : n;
+    int64_t at = w->entering ? __atomic_load_n(w->entering, __ATOMIC_RELAXED) : (int64_t)n;
 
-    for (unsigned i = at + 1; i < n; i++) {
+    w->dying = true;
+    w->nready = 0; /* some of them are answered, and their slots may go */
+    for (int64_t i = at + 1; i < n; i++) {
         struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
         if (!r || r->state != AX_REQ_ENTERED)
             continue;
@@ -240,21 +243,6 @@ static void not_entered(struct ax_worker *w, unsigned n)
 }
 
 enum ran { RAN_MORE, RAN_ENOUGH, RAN_TAKEN }; /* TAKEN: the worker is not ours any more */
-
-/* Whoever answers died within the batch.  What it had not come to is nobody's fault, and another worker's to
- * run. */
-static void keep_unentered(struct ax_worker *w, unsigned n)
-{
-    int64_t at = w->entering ? __atomic_load_n(w->entering, __ATOMIC_RELAXED) : (int64_t)n;
-
-    for (int64_t i = at + 1; i < n; i++) {
-        struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
-        if (!r || r->state != AX_REQ_ENTERED)
-            continue;
-        r->state = AX_REQ_QUEUED;
-        ax_flight_end(w->stat, r->index);
-    }
-}
 
 /* One call into the dispatcher; ENOUGH when it wants no more in this turn. */
 static enum ran run_batch(struct ax_worker *w)
@@ -282,9 +270,7 @@ static enum ran run_batch(struct ax_worker *w)
     __atomic_store_n(&w->nhanded, 0, __ATOMIC_RELAXED);
     ax_count_add(&w->count->batches, 1);
     if (entered < 0) {
-        not_entered(w, n);
-        w->dying = true;
-        keep_unentered(w, n);
+        die(w, n);
         return RAN_ENOUGH;
     }
     unsigned done = (unsigned)entered;

@@ -190,7 +190,8 @@ void ax_conn_eof(struct ax_conn *c)
     c->eof = true;
     if (c->state == AX_CONN_BODY)
         ax_intake_cut_short(c);
-    if (!c->first || c->state == AX_CONN_LINGER) {
+    bool waits = c->first || c->out.bytes; /* what another worker has answered is output without a request */
+    if (!waits || c->state == AX_CONN_LINGER) {
         ax_conn_close(c, AX_CLOSE_CLIENT);
         return;
     }

@@ -62,7 +62,9 @@ static int send_packet(int to, struct iovec *v, size_t nv, const int *fds, unsig
     /* ETOOMANYREFS: so many descriptors are on their way already (unix(7)) */
     if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM || errno == ETOOMANYREFS)
         return ax_fail(reterr, AX_E_BUSY, "the mailbox is full");
-    return ax_fail(reterr, AX_E_STATE, "the engine behind the mailbox has gone: %s", strerror(errno));
+    if (errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED || errno == ENOTCONN)
+        return ax_fail(reterr, AX_E_STATE, "the engine behind the mailbox has gone");
+    return ax_fail_os(reterr, errno, "cannot write to the mailbox of an engine");
 }
 
 static int send_note(int to, enum ax_mail_kind kind, unsigned slot, int fd, struct ax_err *reterr)

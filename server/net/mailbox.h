@@ -19,7 +19,8 @@ int ax_mailbox_send_heir(int to, int heir, struct ax_err *reterr);
  * peer -1 = that one has gone. */
 int ax_mailbox_send_peer(int to, unsigned slot, int peer, struct ax_err *reterr);
 /* A connection; its descriptor and memory stay the caller's, who frees it after 0.  -AX_E_BUSY: the mailbox
- * is full, later; -AX_E_STATE: nobody will ever receive it (the engine has gone, or it is no bytes). */
+ * is full, later; -AX_E_STATE: nobody will ever receive it (the engine has gone, or it is no bytes); anything
+ * else concerns this one alone (no descriptor or memory for it). */
 int ax_mailbox_send_parcel(int to, const struct ax_parcel *p, struct ax_err *reterr);
 
 enum ax_mail_kind { AX_MAIL_HEIR, AX_MAIL_PEER, AX_MAIL_PARCEL };

@@ -84,12 +84,10 @@ void ax_conn_unpack(struct ax_worker *w, struct ax_parcel *p)
         ax_conn_close(c, AX_CLOSE_NO_MEMORY);
         c = NULL;
     }
-    if (c && p->finish) {
-        c->state = AX_CONN_FINISHING;
-        c->close_why = AX_CLOSE_ANSWERED;
-    } else if (c && (p->in.n || p->body)) {
+    if (c && (p->in.n || p->body))
         put_in(c, p);
-    }
+    if (c && p->finish)
+        ax_intake_last(c);
     if (c && p->eof && c->state != AX_CONN_CLOSED)
         ax_conn_eof(c);
     if (c && c->state != AX_CONN_CLOSED) {

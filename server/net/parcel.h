@@ -26,8 +26,8 @@ struct ax_parcel {
     int fd;                /* OWNED */
     struct ax_buf out, in; /* bytes to be sent, bytes to be parsed */
     bool eof;              /* the client has sent FIN, behind `in` */
-    bool finish;           /* nothing more is read: it ends when `out` has left */
-    unsigned char body;    /* enum ax_parcel_body */
+    bool finish;        /* nothing is read behind `in`: it ends when all of that is answered and has left */
+    unsigned char body; /* enum ax_parcel_body */
     struct ax_body_reader reader;
     size_t head_at, head_bytes; /* CONTENT: of that head, in `in` */
 };

@@ -268,7 +268,10 @@ static int no_memory(struct ax_request *r, const struct ax_reply *reply)
     if (reply->release)
         reply->release(reply->owner);
     given(r, 500);
-    ax_conn_close(c, AX_CLOSE_NO_MEMORY);
+    if (AX_UNLIKELY(ax_worker_taken(r->worker)))
+        c->close_why = AX_CLOSE_NO_MEMORY; /* its loop is not ours: take.c ends it */
+    else
+        ax_conn_close(c, AX_CLOSE_NO_MEMORY);
     return -AX_E_NOMEM;
 }
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/assert.h"
@@ -178,14 +179,22 @@ static void account_answered(struct ax_conn *c)
     }
 }
 
+/* It was answered by the server itself, and of most such the body was thrown away as it came. */
+static bool lacks_body(const struct ax_request *r)
+{
+    return r->state == AX_REQ_ANSWERED && (r->head.chunked || r->head.content_length > 0);
+}
+
+/* The connection ends before a request that cannot be told again: as if the one before had asked for it. */
 static void pack_unseen(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
 {
     while (c->first) {
         struct ax_request *r = c->first;
         c->first = r->next;
+        p->finish = p->finish || lacks_body(r);
         if (c->reading == r && r->state == AX_REQ_READING)
             add_reading(p, c, r);
-        else
+        else if (!p->finish)
             add_raw(&p->in, r);
         t->ev->rerun += r->state == AX_REQ_QUEUED;
         r->parked = false;
@@ -200,15 +209,18 @@ static bool pack(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
     bool dropping = c->state == AX_CONN_BODY && (!c->reading || c->reading->state != AX_REQ_READING);
 
     answer_entered(t, c);
+    if (c->close_why == AX_CLOSE_NO_MEMORY)
+        return false;
     bool ok = copy_out(&p->out, &c->out);
     account_answered(c);
     p->finish = c->state == AX_CONN_FINISHING && !c->first; /* else the last of its requests says so again */
-    if (dropping && !p->finish) {
+    if (dropping && !c->first && !p->finish) {
         p->body = AX_PARCEL_DROPPED;
         p->reader = c->body;
     }
     pack_unseen(t, c, p);
-    ax_buf_add(&p->in, c->pending.p, c->pending.n);
+    if (!p->finish)
+        ax_buf_add(&p->in, c->pending.p, c->pending.n);
     p->eof = c->eof;
     return ok && !p->in.failed;
 }
@@ -255,6 +267,16 @@ static void drop_unseen(struct ax_conn *c)
     }
 }
 
+/* What can leave leaves now: who gets the connection may come late (a replacement that starts), or never (an
+ * engine that ends). */
+static void send_now(struct ax_parcel *p)
+{
+    ssize_t n = p->out.n ? send(p->fd, p->out.p, p->out.n, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+
+    if (n > 0)
+        ax_buf_drop(&p->out, (size_t)n);
+}
+
 static void take_conn(struct taking *t, struct ax_conn *c)
 {
     bool lingers = c->state == AX_CONN_LINGER;
@@ -262,6 +284,7 @@ static void take_conn(struct taking *t, struct ax_conn *c)
     struct ax_parcel *p = fd >= 0 && !lingers ? ax_parcel_new(fd) : NULL;
 
     if (p && pack(t, c, p)) {
+        send_now(p);
         ax_list_push(t->parcels, &p->node);
         t->ev->moved++;
     } else {
@@ -308,6 +331,15 @@ static void end_orphans(struct ax_worker *w)
             ax_request_over(w->slots[i].r);
 }
 
+/* Those that were closing already are in the list too, and still to be freed by their own thread. */
+static void nothing_dirty(struct ax_worker *w)
+{
+    for (struct ax_conn *c = w->dirty; c; c = c->next_dirty)
+        c->dirty = false;
+    w->dirty = NULL;
+    w->dirty_end = &w->dirty;
+}
+
 static void empty_gauges(struct ax_worker *w)
 {
     w->nconns = 0;
@@ -331,8 +363,7 @@ void ax_take(struct ax_worker *w, int dead, struct ax_list *ret_parcels, struct 
     AX_LIST_EACH(it, &w->conns)
     take_conn(&t, AX_LIST_ENTRY(it, struct ax_conn, all));
     w->nready = 0;
-    w->dirty = NULL;
-    w->dirty_end = &w->dirty;
+    nothing_dirty(w);
     take_inbox(&t);
     end_orphans(w);
     ax_admission_detach(w);

@@ -1,5 +1,7 @@
 /* Connections on their way: to a worker of this engine, to the heir of the engine, to a peer, or nowhere yet.
  */
+#include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -28,6 +30,20 @@ static void send_away(struct ax_engine *e, struct ax_parcel *p)
     ax_engine_wake(e);
 }
 
+/* As much as the socket takes now: it may be long until somebody else looks after the connection, or never.
+ */
+static void send_answers(struct ax_parcel *p)
+{
+    while (p->out.n) {
+        ssize_t n = send(p->fd, p->out.p, p->out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return;
+        ax_buf_drop(&p->out, (size_t)n);
+    }
+}
+
 static void lose(struct ax_engine *e, struct ax_parcel *p)
 {
     ax_parcel_free(p);
@@ -37,22 +53,25 @@ static void lose(struct ax_engine *e, struct ax_parcel *p)
 /* Until there is a worker, or the mailbox names an heir: it is read from now on. */
 static void park(struct ax_engine *e, struct ax_parcel *p)
 {
+    send_answers(p);
     ax_list_push(&e->parked, &p->node);
     ax_engine_wake(e);
 }
 
 void ax_engine_pass(struct ax_engine *e, struct ax_parcel *p, const struct ax_worker *not_to)
 {
+    bool bytes = ax_parcel_is_bytes(p);
+
     ax_list_remove(&p->node);
-    if (e->heir >= 0) {
+    if (bytes && e->heir >= 0) {
         send_away(e, p);
         return;
     }
     struct ax_worker *w = ax_engine_choose(e, not_to);
     if (w && ax_worker_give_parcel(w, p))
         return;
-    if (ax_parcel_is_bytes(p) && peer_of(e) >= 0)
-        send_away(e, p);
+    if (e->heir >= 0 || (bytes && peer_of(e) >= 0))
+        send_away(e, p); /* what is no bytes ends there */
     else
         park(e, p);
 }
@@ -124,8 +143,12 @@ int ax_engine_send_outbound(struct ax_engine *e)
             return to;
         if (rc == 0)
             lose(e, p); /* here; it goes on there */
-        else
+        else if (rc == -AX_E_STATE)
             try_elsewhere(e, p, to);
+        else {
+            send_answers(p); /* it is this one that cannot be sent; all others can */
+            lose(e, p);
+        }
     }
     if (any)
         tell_handed_over(e);

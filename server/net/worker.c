@@ -236,13 +236,13 @@ static void on_handle_closed(uv_handle_t *h)
 
 static void stop_listening(struct ax_worker *w)
 {
-    bool alone = w->nlisten && w->engine;
+    bool alone = w->nlisten && w->engine && !ax_worker_taken(w); /* else another one serves there now */
 
     if (alone && ax_engine_is_last(w->engine))
         ax_worker_accept_queued(w);
     for (unsigned i = 0; i < w->nlisten; i++)
         uv_close((uv_handle_t *)&w->listen[i], on_handle_closed);
-    if (w->nlisten && w->engine)
+    if (alone)
         ax_engine_show_absent(w->engine);
     w->nlisten = 0;
     if (alone)
