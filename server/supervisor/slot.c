@@ -170,6 +170,13 @@ void ax_slot_renew(struct ax_runner *r, const char *why)
 }
 
 /* ---- it is ready */
+/* Where a worker is a process, the next process is the worker's successor. */
+static void count_replaced(const struct ax_runner *r)
+{
+    if (r->gen->board)
+        ax_writer_restarted(r->s->writer, 1);
+}
+
 static void on_ready_now(struct ax_slot *slot)
 {
     struct ax_supervisor *s = slot->s;
@@ -185,6 +192,7 @@ static void on_ready_now(struct ax_slot *slot)
     } else if (s->phase == AX_RUNNING) {
         ax_log_info(&s->log, "engine %ld is ready, workers: %u", pid, workers);
         ax_supervisor_event(s, "restart", "engine %ld is ready, workers: %u", pid, workers);
+        count_replaced(r);
         ax_systemd_status(s);
     }
 }
@@ -200,6 +208,7 @@ void ax_slot_ready(struct ax_runner *r)
     } else if (r == slot->next) {
         ax_log_info(&r->s->log, "engine %ld is ready and takes over", (long)ax_runner_pid(r));
         ax_slot_shift(slot);
+        count_replaced(r);
     }
 }
 
@@ -248,6 +257,18 @@ static void on_retry(uv_timer_t *t)
     start_again(slot, false);
 }
 
+/* The next of a rolling restart is on its way already. */
+static bool promote_next(struct ax_slot *slot)
+{
+    if (!slot->next || ax_reload_undecided(slot->s))
+        return false;
+    slot->now = slot->next;
+    slot->next = NULL;
+    slot->restarts++;
+    adopt_leaving(slot);
+    return true;
+}
+
 static bool taken_over(int status)
 {
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TAKEN_OVER;
@@ -272,7 +293,8 @@ static void gone_running(struct ax_runner *r, int status, const char *how)
     if (!taken)
         ax_crash_report(r, status, how);
     ax_systemd_status(r->s);
-    start_again(r->slot, taken || (was_ready && ax_mono_now().us - r->ready_at.us >= STEADY_US));
+    if (!promote_next(r->slot))
+        start_again(r->slot, taken || (was_ready && ax_mono_now().us - r->ready_at.us >= STEADY_US));
 }
 
 static void gone_next(struct ax_runner *r, const char *how)
