@@ -44,6 +44,13 @@ static void unregister(struct ax_bridge *b)
     b->registered = false;
 }
 
+/* No more connections are handed over; the watchdog looks on. */
+static void withdraw(struct ax_bridge *b)
+{
+    if (b->registered)
+        ax_engine_withdraw(b->native->engine, b->worker);
+}
+
 void ax_bridge_close(struct ax_bridge *b)
 {
     if (b->life != AX_BRIDGE_RUNNING)
@@ -296,7 +303,7 @@ napi_value ax_on_workerDrain(struct ax_bridge *b, napi_callback_info info)
 {
     if (!begin_draining(b, info))
         return NULL;
-    unregister(b); /* no more connections are handed over */
+    withdraw(b);
     ax_worker_drain(b->worker, on_drained, b);
     return NULL;
 }
@@ -305,7 +312,7 @@ napi_value ax_on_workerRetire(struct ax_bridge *b, napi_callback_info info)
 {
     if (!begin_draining(b, info))
         return NULL;
-    unregister(b);
+    withdraw(b);
     ax_worker_retire(b->worker, on_drained, b);
     return NULL;
 }

@@ -71,14 +71,18 @@ class Threads {
     for (const { thread } of this.#places) thread?.worker.postMessage({ type: 'lame_duck' });
   }
 
-  end(reason, handover) {
+  end() {
     for (const place of this.#places) {
       clearTimeout(place.timer);
-      if (place.state === 'ready') {
-        place.state = 'draining';
-        place.thread.worker.postMessage({ type: 'stop', reason, handover });
-      } else if (place.state === 'starting') place.thread?.worker.terminate();
+      if (place.state === 'ready') this.#stop(place);
+      else if (place.state === 'starting') place.thread?.worker.terminate();
     }
+  }
+
+  #stop(place) {
+    const { stopping: reason, handover } = this.#engine;
+    place.state = 'draining';
+    place.thread.worker.postMessage({ type: 'stop', reason, handover });
   }
 
   ended() {
@@ -171,6 +175,7 @@ class Threads {
     place.state = 'ready';
     place.readyAt = Date.now();
     if (this.#engine.lameDuck) place.thread.worker.postMessage({ type: 'lame_duck' });
+    if (this.#engine.stopping !== undefined) this.#stop(place);
     if (place.restarts > 0) this.#control.event('restart', `worker ${place.id} is back`, place.id);
     if (!this.#started && this.#places.every(({ readyAt }) => readyAt > 0)) {
       this.#started = true;
@@ -267,12 +272,17 @@ class Threads {
     place.thread = undefined;
     place.state = 'gone';
     this.#terminate(thread, event.parked);
-    if (this.#engine.stopping !== undefined) {
+    if (this.#engine.stopping !== undefined && !this.#leftBehind()) {
       this.#engine.finish();
       return;
     }
     place.restarts += 1;
     this.#startWorker(place);
+  }
+
+  /** At stop nobody else may be there for what the one taken over had not come to. */
+  #leftBehind() {
+    return !this.#engine.handover && !native.engineHandedOver(this.#engine.handle);
   }
 
   /** terminate() ends what runs JavaScript, and what waits in Atomics.wait; a blocked system call needs a signal. */

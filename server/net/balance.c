@@ -17,7 +17,7 @@ struct ax_worker *ax_engine_choose(struct ax_engine *e, const struct ax_worker *
 
     for (unsigned i = 0; i < e->max_workers; i++) {
         struct ax_worker *w = e->workers[(e->next + i) % e->max_workers];
-        if (!w || w == not_to)
+        if (!w || w == not_to || e->watch[ax_worker_id(w)].leaving)
             continue;
         uint64_t c = e->balance == AX_BY_ROUND_ROBIN ? 0 : cost(e, w);
         if (AX_UNLIKELY(ax_watch_suspects(e, ax_worker_id(w))))

@@ -269,7 +269,8 @@ static void after_output(struct ax_conn *c, bool progress)
 {
     if (AX_UNLIKELY(c->worker->retiring)) {
         ax_conn_pass_on(c);
-    } else if (AX_UNLIKELY(c->worker->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE && !c->first) {
+    } else if (AX_UNLIKELY(c->worker->phase >= AX_WORKER_DRAINING) && c->state == AX_CONN_IDLE && !c->first &&
+               !ax_conn_has_input(c)) {
         c->state = AX_CONN_FINISHING; /* its last answer was given before the drain began */
         c->close_why = AX_CLOSE_STOP;
     }

@@ -184,7 +184,8 @@ int ax_engine_register(struct ax_engine *e, struct ax_worker *w, struct ax_err *
     int rc = 0;
 
     AX_ASSERT(e->magic == AX_ENGINE_MAGIC && id < e->max_workers);
-    if (e->max_workers == 1 && !atomic_load(&e->accepting_stopped))
+    /* At stop it comes in the place of one taken over, who had not accepted what was queued. */
+    if (e->max_workers == 1 && (!atomic_load(&e->accepting_stopped) || ax_engine_is_last(e)))
         rc = listen_alone(e, w, reterr);
     if (rc < 0)
         return rc;

@@ -5,6 +5,7 @@
 #include "net/take.h"
 
 enum { LOOKS = 8, LOOK_MAX_US = 1000000, LOOK_MIN_US = 2000, SUSPECT_US = 100000, RETRY_US = 1000 };
+enum { OWN_PAUSE_PART = 2 }; /* of `stall`: we look much oftener, unless we cannot */
 
 static int32_t entering_of(const struct ax_worker *w)
 {
@@ -44,6 +45,12 @@ static bool moved(struct ax_watch *k, const struct ax_worker *w)
     return true;
 }
 
+/* Nobody waits for it: its last hooks may take the time they are given. */
+static bool has_left(const struct ax_watch *k, const struct ax_worker *w)
+{
+    return k->leaving && ax_worker_load(w).connections == 0;
+}
+
 bool ax_watch_suspects(const struct ax_engine *e, unsigned id)
 {
     const struct ax_watch *k = &e->watch[id];
@@ -55,12 +62,6 @@ bool ax_watch_suspects(const struct ax_engine *e, unsigned id)
 
 /* ---- taking over; the lock is held */
 
-static void unregister(struct ax_engine *e, unsigned id)
-{
-    e->workers[id] = NULL;
-    __atomic_fetch_sub(&e->nready, 1, __ATOMIC_RELAXED);
-}
-
 /* The worker is TAKEN. */
 static void take(struct ax_engine *e, unsigned id, struct ax_engine_event *ev)
 {
@@ -68,7 +69,7 @@ static void take(struct ax_engine *e, unsigned id, struct ax_engine_event *ev)
     struct ax_list parcels;
 
     ax_list_init(&parcels);
-    unregister(e, id);
+    ax_engine_forget_worker(e, id);
     ax_engine_show_absent(e);
     ax_take(w, e->dead, &parcels, ev);
     AX_LIST_EACH(it, &parcels)
@@ -105,7 +106,7 @@ static bool watch_one(struct ax_engine *e, unsigned id, ax_mono now, int64_t *lo
     }
     if (e->stall_us < 0)
         return false;
-    if (moved(k, w)) {
+    if (moved(k, w) || has_left(k, w)) {
         k->since = now;
         k->pinged = k->stuck = false;
         return false;
@@ -130,11 +131,27 @@ static bool watch_one(struct ax_engine *e, unsigned id, ax_mono now, int64_t *lo
     return true;
 }
 
+/* We stood still ourselves (SIGSTOP, a frozen cgroup, no CPU for us): so did they, and it is not held against
+ * them. */
+static void forgive_own_pause(struct ax_engine *e, ax_mono now)
+{
+    int64_t pause = e->looked.us ? now.us - e->looked.us : 0;
+
+    e->looked = now;
+    if (e->stall_us < 0 || pause <= e->stall_us / OWN_PAUSE_PART)
+        return;
+    for (unsigned id = 0; id < e->max_workers; id++)
+        e->watch[id].since.us += pause;
+}
+
 int ax_engine_watch(struct ax_engine *e)
 {
     int64_t look = e->stall_us / LOOKS;
 
     look = look > LOOK_MAX_US ? LOOK_MAX_US : look < LOOK_MIN_US ? LOOK_MIN_US : look;
+    pthread_mutex_lock(&e->lock);
+    forgive_own_pause(e, ax_mono_now());
+    pthread_mutex_unlock(&e->lock);
     for (unsigned id = 0; id < e->max_workers; id++) {
         struct ax_engine_event ev;
         pthread_mutex_lock(&e->lock);
