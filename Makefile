@@ -70,7 +70,7 @@ $(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstwo
   $(warning $v is ignored: nothing here reads it (make help lists the variables))))
 endif
 # A goal that compiles; the others must work on a machine that lacks what is asked for here.
-COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short docs-test fuzz fuzz-short npm npm-test container-test deb rpm man completions packages-tree packages-test,$(or $(MAKECMDGOALS),all))
+COMPILES := $(filter-out help deps demo test lint lint-test format coverage pgo verify clean uninstall flags bench bench-ladder chaos chaos-short docs-test fuzz fuzz-short npm npm-test container-test many-test deb rpm man completions packages-tree packages-test,$(or $(MAKECMDGOALS),all))
 ifneq ($(COMPILES),)
 ifeq ($(shell command -v $(firstword $(CC)) 2>/dev/null),)
 $(error CC=$(CC): there is no such compiler here (make deps, or make deps CC=clang, installs one))
@@ -316,6 +316,7 @@ include tests/chaos/chaos.mk
 include tests/docs/docs.mk
 include tests/fuzz/fuzz.mk
 include packaging/npm.mk
+include tests/many/many.mk
 include packaging/packaging.mk
 
 format: ## let clang-format write all C files

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [build] [test] [lint] [packages] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
+# deps.sh [build] [test] [lint] [packages] [machines] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
 # Each thing is asked for itself (a compiler, a library, a header), not for its Debian package, so that what came from
 # elsewhere counts too.  When nothing is missing this takes no time and needs no network.
 set -u
@@ -81,6 +81,12 @@ find_missing() {
             debootstrap fakeroot zsh fish; do
             has "${tool%%:*}" || add "${tool#*:}"
         done
+    fi
+    # Several machines behind a balancer, on one.
+    if wants machines; then
+        has haproxy || add haproxy
+        has ip || add iproute2
+        python3 -c 'import yaml' 2> /dev/null || add python3-yaml
     fi
 }
 

@@ -3,10 +3,13 @@
 
 # The build that the upgrade brings: it differs by its version alone.
 MANY_NEXT := $(if $(filter file,$(origin OUT)),build/many-next,$(O)-next)
+MANY      := ACTIX='$(abspath $(O))/bin/actix' ACTIX_NEXT='$(abspath $(MANY_NEXT))/bin/actix' $(NODE)
 
-many-test: ## upgrade, kill and cut off one of three machines behind HAProxy; look at packaging/kubernetes (root, some minutes)
-	@scripts/deps.sh build test machines
+# The scripts say what they leave out without root, and end with 77.
+many-test: ## upgrade, kill, cut off one of three machines behind HAProxy; try packaging/kubernetes (root, two minutes)
+	@scripts/deps.sh build test
+	@[ "$$(id -u)" -ne 0 ] || scripts/deps.sh machines
 	+@$(SUBMAKE) all
-	+@$(SUBMAKE) OUT=$(MANY_NEXT) VERSION=$(VERSION)+next LTO=off all
-	@ACTIX='$(abspath $(O))/bin/actix' $(NODE) tests/many/kubernetes.mjs
-	@ACTIX='$(abspath $(O))/bin/actix' ACTIX_NEXT='$(abspath $(MANY_NEXT))/bin/actix' $(NODE) tests/many/run.mjs
+	+@$(SUBMAKE) OUT=$(MANY_NEXT) VERSION=$(VERSION)+next all
+	@$(MANY) tests/many/kubernetes.mjs || [ $$? -eq 77 ]
+	@$(MANY) tests/many/run.mjs || [ $$? -eq 77 ]
