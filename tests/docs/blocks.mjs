@@ -17,7 +17,7 @@ const has = (program) => spawnSync('sh', ['-c', `command -v ${program}`]).status
 async function command(world, block, text, last) {
   const serves = last && note(block, 'serve') !== undefined;
   const wanted = last ? Number(note(block, 'fails') ?? 0) : 0;
-  const { code, output } = serves ? await world.serve(text) : world.run(text);
+  const { code, output } = serves ? await world.serve(text) : await world.run(text);
   return { output, wrong: code === wanted ? undefined : `ended with ${code} instead of ${wanted}: ${text.trim()}\n    ${tail(output)}` };
 }
 

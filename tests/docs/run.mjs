@@ -12,47 +12,61 @@ import { World } from './world.mjs';
 
 const repo = path.resolve(path.dirname(new URL(import.meta.url).pathname), '../..');
 const actix = path.resolve(process.env.ACTIX ?? path.join(repo, 'build/release/bin/actix'));
-const tally = { passed: 0, failed: 0, skipped: 0 };
+const AT_A_TIME = 3; // pages; most of their time is waiting
+const total = { passed: 0, failed: 0, skipped: 0 };
 const reasons = new Map();
 
-function skipped(reason) {
-  tally.skipped++;
-  reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-}
+/** What came of one page. */
+class Tally {
+  passed = 0;
+  failed = 0;
+  skipped = 0;
 
-function judged(place, wrong) {
-  if (wrong === undefined) return void tally.passed++;
-  tally.failed++;
-  console.log(`${place}: ${wrong}`);
+  skip(reason) {
+    this.skipped++;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+
+  judge(place, wrong) {
+    if (wrong === undefined) return void this.passed++;
+    this.failed++;
+    console.log(`${place}: ${wrong}`);
+  }
 }
 
 /** A fence without a language shows something; what looks like a command in it would go untried. */
 const bare = (block) => (!/[│└]/.test(block.text) && /^\$ |^(sudo |actix |make |curl |npm )/m.test(block.text) ? 'give this block a language (sh, console)' : undefined);
 
-async function tryBlock(world, page, block) {
+async function tryBlock(world, page, block, tally) {
   const place = `${page}:${block.line}`;
   const skip = block.notes.find((n) => n.word === 'skip');
-  if (skip) return skip.rest.length > 3 ? skipped(skip.rest) : judged(place, 'a skip needs a reason');
-  if (block.lang === '') return bare(block) ? judged(place, bare(block)) : undefined;
-  if (REASONED.has(block.lang)) return judged(place, `a ${block.lang} block is not tried: say why, with <!-- test: skip REASON -->`);
-  if (!LANGUAGES[block.lang]) return judged(place, `nobody knows how to try the language ${block.lang}`);
+  if (skip) return skip.rest.length > 3 ? tally.skip(skip.rest) : tally.judge(place, 'a skip needs a reason');
+  if (block.lang === '') return bare(block) ? tally.judge(place, bare(block)) : undefined;
+  if (REASONED.has(block.lang)) return tally.judge(place, `a ${block.lang} block is not tried: say why, with <!-- test: skip REASON -->`);
+  if (!LANGUAGES[block.lang]) return tally.judge(place, `nobody knows how to try the language ${block.lang}`);
   if (block.notes.some((n) => n.word === 'fresh')) await world.fresh();
   try {
-    judged(place, await LANGUAGES[block.lang](world, block));
+    tally.judge(place, await LANGUAGES[block.lang](world, block));
   } catch (err) {
-    if (err instanceof Skip) skipped(err.message);
-    else judged(place, err.stack);
+    if (err instanceof Skip) tally.skip(err.message);
+    else tally.judge(place, err.stack);
   }
   return undefined;
 }
 
 async function tryPage(page, parsed) {
+  const start = Date.now();
+  const tally = new Tally();
+  for (const { line, wrong } of reference.check(page, parsed, pages)) tally.judge(`${page}:${line}`, wrong);
   const world = await World.make(actix);
   try {
-    for (const block of parsed.blocks) await tryBlock(world, page, block);
+    for (const block of parsed.blocks) await tryBlock(world, page, block, tally);
   } finally {
     await world.end();
   }
+  for (const key of Object.keys(total)) total[key] += tally[key];
+  const did = Object.keys(total).map((key) => `${tally[key]} ${key}`).join(', ');
+  console.log(`${page}: ${did} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
 }
 
 const all = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...fs.readdirSync(`${repo}/docs`).sort().map((f) => `docs/${f}`)]
@@ -67,15 +81,13 @@ if (unknown.length > 0 || !fs.existsSync(actix)) {
 const reference = new Reference(actix, repo);
 if (process.argv.includes('--write')) reference.write();
 const pages = new Map(all.map((file) => [file, parse(fs.readFileSync(path.join(repo, file), 'utf8'))]));
-for (const [file, page] of pages) {
-  if (asked.length > 0 && !asked.includes(file)) continue;
-  const start = Date.now();
-  const was = { ...tally };
-  for (const { line, wrong } of reference.check(file, page, pages)) judged(`${file}:${line}`, wrong);
-  await tryPage(file, page);
-  const did = Object.keys(tally).map((key) => `${tally[key] - was[key]} ${key}`).join(', ');
-  console.log(`${file}: ${did} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
-}
+const waiting = [...pages].filter(([file]) => asked.length === 0 || asked.includes(file));
+// The longest first.
+waiting.sort(([, a], [, b]) => b.blocks.length - a.blocks.length);
+const next = async () => {
+  for (let entry = waiting.shift(); entry; entry = waiting.shift()) await tryPage(...entry);
+};
+await Promise.all(Array.from({ length: AT_A_TIME }, next));
 for (const [reason, count] of reasons) console.log(`skipped ${count}: ${reason}`);
-console.log(`docs: ${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
-process.exit(tally.failed > 0 ? 1 : 0);
+console.log(`docs: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exit(total.failed > 0 ? 1 : 0);

@@ -100,12 +100,17 @@ set -e -o pipefail
   }
 
   /** Runs commands to their end: { code, output } */
-  run(commands, seconds = 60) {
-    const { status, signal, stdout } = spawnSync('bash', ['-c', `exec 2>&1; ${this.script(commands)}`], {
-      cwd: this.dir, env: this.env, encoding: 'utf8', timeout: seconds * 1000, killSignal: 'SIGKILL',
+  async run(commands, seconds = 60) {
+    // A file, not a pipe: what `--daemon` leaves running would keep a pipe open.
+    const log = path.join(this.state, 'run');
+    const out = fs.openSync(log, 'w');
+    const child = spawn('bash', ['-c', this.script(commands)], {
+      cwd: this.dir, env: this.env, stdio: ['ignore', out, out], timeout: seconds * 1000, killSignal: 'SIGKILL',
     });
+    fs.closeSync(out);
+    const code = await new Promise((resolve) => child.once('exit', (status, signal) => resolve(signal ? `killed after ${seconds} s` : status)));
     this.swapFiles();
-    return { code: signal ? `killed after ${seconds} s` : status, output: stdout };
+    return { code, output: fs.readFileSync(log, 'utf8') };
   }
 
   /** Runs commands whose last one goes on; resolves once it says where it listens: { code: 0, output, server } */
