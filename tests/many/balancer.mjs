@@ -42,7 +42,9 @@ export class Balancer {
     const [program, args] = this.lan.on(this.name, 'haproxy', '-db', '-f', this.file);
     this.child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.child.stderr.on('data', (text) => (this.err += text));
-    const ends = new Promise((_, fail) => this.child.on('close', (code) => fail(new Error(`haproxy: exit ${code}: ${this.err}`))));
+    const ends = new Promise((_, fail) => {
+      this.child.on('close', (code) => fail(new Error(`haproxy: exit ${code}: ${this.err}`)));
+    });
     await Promise.race([ends, until(() => this.servers().catch(() => undefined), 10_000, 'haproxy answers')]);
     ends.catch(() => undefined); // at the end it is told to
   }

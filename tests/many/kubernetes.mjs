@@ -1,10 +1,11 @@
-// packaging/kubernetes: is it YAML, does each name in it lead somewhere, and do the probes, ports and times fit the manifest in
-// its ConfigMap?  Then the container is played: read-only root, its user, its command, its volumes, in a network
-// namespace, with the probes asked as the kubelet asks them.  Neither kubectl nor kubeconform is needed, and neither is asked.
+// packaging/kubernetes: is it YAML, does each name in it lead somewhere, and do the probes, ports and times fit the manifest
+// in its ConfigMap?  Then the container is played: read-only root, its user, its command, its volumes, in a network
+// namespace, with the probes asked as the kubelet asks them.  It needs neither kubectl nor kubeconform, and asks neither:
+// whether the API server takes each field is not looked at.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { BIN, until } from '../chaos/lib/app.mjs';
 import { tree } from '../chaos/lib/proc.mjs';
 import { Skip, script } from '../chaos/lib/script.mjs';
@@ -20,6 +21,8 @@ class Strict(yaml.SafeLoader):
         if twice: raise ValueError(f"{node.start_mark}: twice: {twice}")
         return super().construct_mapping(node, deep)
 print(json.dumps(list(yaml.load_all(open(sys.argv[1]), Strict))))`;
+const KINDS = 'ConfigMap Deployment HorizontalPodAutoscaler Kustomization PodDisruptionBudget Service';
+const TREE = resolve(dirname(BIN), '..');
 const POD = '10.30.0.2';
 const KUBELET = '10.30.0.1';
 
@@ -54,11 +57,14 @@ function* names({ Deployment, Service, HorizontalPodAutoscaler, PodDisruptionBud
   for (const spread of template.spec.topologySpreadConstraints)
     if (!found(spread.labelSelector.matchLabels)) yield 'what is spread is no pod of it';
   const { kind, name, apiVersion } = HorizontalPodAutoscaler.spec.scaleTargetRef;
-  if (!same([kind, name, apiVersion], ['Deployment', Deployment.metadata.name, Deployment.apiVersion])) yield 'what is scaled is not there';
+  const scaled = same([kind, name, apiVersion], ['Deployment', Deployment.metadata.name, Deployment.apiVersion]);
+  if (!scaled) yield 'what is scaled is not there';
   if ('replicas' in Deployment.spec) yield 'replicas are the autoscaler\'s';
   const ports = container.ports.map((p) => p.name);
-  for (const p of Service.spec.ports) if (!ports.includes(p.targetPort)) yield `the Service sends to ${p.targetPort}, which no container names`;
-  for (const probe of PROBES) if (!ports.includes(container[probe].httpGet.port)) yield `${probe} asks a port without a name`;
+  for (const p of Service.spec.ports)
+    if (!ports.includes(p.targetPort)) yield `the Service sends to ${p.targetPort}, which no container names`;
+  for (const probe of PROBES)
+    if (!ports.includes(container[probe].httpGet.port)) yield `${probe} asks a port without a name`;
   const volumes = template.spec.volumes.map((v) => v.name);
   for (const mount of container.volumeMounts) {
     if (!volumes.includes(mount.name)) yield `there is no volume ${mount.name}`;
@@ -75,15 +81,18 @@ function* fits({ Deployment, HorizontalPodAutoscaler }, manifest) {
   const number = Object.fromEntries(container.ports.map((p) => [p.name, p.containerPort]));
   if (number.http !== port(manifest.server.listen)) yield 'the app listens on another port';
   if (number.admin !== port(manifest.admin.listen)) yield 'the admin listener has another port';
-  const notes = pod.metadata.annotations;
-  if (Number(notes['prometheus.io/port']) !== number.admin || notes['prometheus.io/path'] !== '/metrics') yield 'Prometheus asks elsewhere';
+  const { 'prometheus.io/port': asked, 'prometheus.io/path': at } = pod.metadata.annotations;
+  if (Number(asked) !== number.admin || at !== '/metrics') yield 'Prometheus asks elsewhere';
   const { lame_duck: lame, shutdown, startup } = manifest.timeouts;
   const hook = Number(container.lifecycle.preStop.exec.command.at(-1));
-  if (pod.spec.terminationGracePeriodSeconds <= hook + seconds(lame) + seconds(shutdown)) yield 'it is killed before it has stopped';
+  const stop = hook + seconds(lame) + seconds(shutdown);
+  if (pod.spec.terminationGracePeriodSeconds <= stop) yield 'it is killed before it has stopped';
   if (patience(container.startupProbe) <= seconds(startup)) yield 'the startup probe gives up before timeouts.startup';
   if (patience(container.readinessProbe) >= hook + seconds(lame)) yield 'the lame duck ends before a readiness probe has seen it';
-  if (amount(container.resources.limits.memory) < 2 * amount(manifest.limits.memory)) yield 'no room for an engine beside another at a rolling restart';
-  if (!HorizontalPodAutoscaler.spec.metrics.every((m) => container.resources.requests[m.resource.name])) yield 'a share of no request is scaled by';
+  const room = amount(container.resources.limits.memory) / amount(manifest.limits.memory);
+  if (room < 2) yield 'no room for an engine beside another at a rolling restart';
+  for (const { resource } of HorizontalPodAutoscaler.spec.metrics)
+    if (!container.resources.requests[resource.name]) yield `it scales by a share of ${resource.name}, which is not asked for`;
 }
 
 /** What an admission policy of the level "restricted" wants. */
@@ -97,23 +106,30 @@ function* hardened({ Deployment }) {
 }
 
 // A root like the container's: nothing may be written but the volumes.  Arguments: the folder with app, config, state and
-// tmp; the user; the command.
+// tmp; the tree of actix; the user; the command.
 const CONTAINER = `set -e
-dir=$1; user=$2; shift 2
+dir=$1; tree=$2; user=$3; shift 3
 mount -t tmpfs tmpfs /mnt
-for at in /etc /var/lib /srv; do
-    mkdir -p "/mnt/up$at" "/mnt/work$at"
-    mount -t overlay overlay -o "lowerdir=$at,upperdir=/mnt/up$at,workdir=/mnt/work$at" "$at"
-done
-mkdir -p /srv/app /etc/actix /var/lib/actix
-mount --bind "$dir/app" /srv/app
-mount --bind "$dir/config" /etc/actix
-mount --bind "$dir/state" /var/lib/actix
-mount --bind "$dir/tmp" /tmp
-for at in / /etc /var/lib /srv /srv/app /etc/actix /mnt; do mount -o remount,bind,ro "$at"; done
-cd /
-exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@"
+mkdir /mnt/up /mnt/work /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/up,workdir=/mnt/work /mnt/root
+cd /mnt/root
+mkdir -p app etc/actix var/lib/actix "./$tree"
+for at in proc dev sys; do mount --rbind "/$at" "$at"; done
+mount --bind "$tree" "./$tree"
+mount --bind "$dir/app" app
+mount --bind "$dir/config" etc/actix
+mount --bind "$dir/state" var/lib/actix
+mount --bind "$dir/tmp" tmp
+for at in app etc/actix "./$tree"; do mount -o remount,bind,ro "$at"; done
+mount -o remount,ro /mnt/root
+exec chroot . setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all -- "$@"
 `;
+
+const APP = {
+  'actix.yaml': 'routes: { /: home.js, /slow: slow.js }\n',
+  'home.js': "module.exports = () => 'home';\n",
+  'slow.js': "module.exports = (req) => void setTimeout(() => req.sendText('slow'), 1000);\n",
+};
 
 /** The container of the Deployment, played: its command in its root, as its user, on a machine of its own. */
 class Container {
@@ -128,9 +144,7 @@ class Container {
     process.on('exit', () => this.clean());
     for (const name of ['app', 'config', 'state', 'tmp']) mkdirSync(join(this.dir, name));
     for (const name of ['state', 'tmp']) execFileSync('chown', [`${this.user}:${this.user}`, join(this.dir, name)]);
-    writeFileSync(join(this.dir, 'app/home.js'), "module.exports = () => 'home';\n");
-    writeFileSync(join(this.dir, 'app/slow.js'), "module.exports = async () => { await new Promise((d) => setTimeout(d, 1000)); return 'slow'; };\n");
-    writeFileSync(join(this.dir, 'app/actix.yaml'), 'routes: { /: home.js, /slow: slow.js }\n');
+    for (const [name, content] of Object.entries(APP)) writeFileSync(join(this.dir, 'app', name), content);
     this.configure(manifest, 1);
     lan.plug('pod', POD);
     lan.plug('kubelet', KUBELET);
@@ -147,7 +161,7 @@ class Container {
   }
 
   command(...words) {
-    return this.lan.on('pod', 'sh', '-c', CONTAINER, 'container', this.dir, String(this.user), ...words);
+    return this.lan.on('pod', 'sh', '-c', CONTAINER, 'container', this.dir, TREE, String(this.user), ...words);
   }
 
   get where() {
@@ -187,7 +201,7 @@ class Container {
 async function played(it, all, text) {
   it.heading('the container, played');
   const pod = new Container(new Lan(), all, text);
-  const written = await run(pod.command('touch', '/srv/app/x', '/etc/x', '/x', '/var/lib/x'));
+  const written = await run(pod.command('touch', '/app/x', '/etc/x', '/x', '/var/lib/x'));
   it.equal('writing outside the volumes', written.stderr.match(/Read-only file system/g)?.length, 4);
   const check = await pod.actix('check', '--no-load', ...pod.spec.args.slice(1));
   it.equal('actix check --no-load', check.code === 0 ? 0 : check.stderr, 0);
@@ -222,7 +236,7 @@ await script('kubernetes', async (it) => {
   const files = readdirSync(FOLDER).filter((file) => file.endsWith('.yaml')).sort();
   const objects = files.flatMap((file) => parsed(join(FOLDER, file)));
   const all = Object.fromEntries(objects.map((object) => [object.kind, object]));
-  it.equal('kinds', Object.keys(all).sort().join(' '), 'ConfigMap Deployment HorizontalPodAutoscaler Kustomization PodDisruptionBudget Service');
+  it.equal('kinds', Object.keys(all).sort().join(' '), KINDS);
   const listed = [...all.Kustomization.resources, 'kustomization.yaml'].sort();
   it.equal('files of the kustomization', listed.join(' '), files.join(' '));
   const text = all.ConfigMap.data['actix.yaml'];
@@ -230,8 +244,8 @@ await script('kubernetes', async (it) => {
   writeFileSync(file, text);
   const [manifest] = parsed(file);
   rmSync(join(file, '..'), { recursive: true });
-  for (const [what, wrong] of Object.entries({ names: names(all), 'times and ports': fits(all, manifest), hardening: hardened(all) }))
-    it.equal(what, [...wrong].join('; ') || 'right', 'right');
+  const judged = { names: names(all), 'times and ports': fits(all, manifest), hardening: hardened(all) };
+  for (const [what, wrong] of Object.entries(judged)) it.equal(what, [...wrong].join('; ') || 'right', 'right');
   const why = lacking();
   if (why) it.figure('the container, played', `left out: ${why}`);
   else await played(it, all, text);
