@@ -52,6 +52,17 @@ test('serves, counts exactly, stops', async (t) => {
   assert.deepEqual(fs.readdirSync(path.join(a.dir, '.actix')).filter((f) => /sock|pid/.test(f)), []);
 });
 
+test('stats tells what was counted up to now, also when a second begins meanwhile', async (t) => {
+  const a = app(t);
+  const s = await a.serve();
+  for (let sent = 1; sent <= 5; sent++) {
+    await get(`${s.url}/`);
+    while (Date.now() % 1000 < 930 + 12 * sent); // stats starts in one second and asks the server in the next
+    assert.equal(a.json('stats').total.requests, sent);
+  }
+  assert.equal(await s.signal('SIGTERM'), 0);
+});
+
 test('a killed engine loses no count and no later request', async (t) => {
   const a = app(t);
   const s = await a.serve();
