@@ -1,0 +1,176 @@
+#!/bin/bash
+# packages-test.sh: what `make packages-test` runs.  Builds both packages twice in different folders (the bits must be the
+# same), asks lintian and rpmlint, and uses each in a clean Debian 12 with nothing but the base and nodejs: install, make an
+# app, serve, a request, stats, stop, remove, purge; nothing may be left.  Needs root, debootstrap and apt's network; the base
+# is kept in ${XDG_CACHE_HOME:-~/.cache}/actix.
+# ACTIX_DEB=FILE ACTIX_RPM=FILE: try these and build nothing.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+make=${MAKE:-make}
+arch=$(dpkg --print-architecture)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/actix
+base=$cache/debian-12-$arch-nodejs.tar
+passed=0 failed=0
+
+[ "$(id -u)" -eq 0 ] || { echo "packages-test: skipped, it needs root for its chroots"; exit 0; }
+command -v debootstrap > /dev/null || { echo "packages-test: skipped, there is no debootstrap here"; exit 0; }
+unshare --mount --pid --fork true 2> /dev/null || { echo "packages-test: skipped, no namespaces may be made here"; exit 0; }
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/actix-packages-XXXXXX")
+trap 'rm -rf --one-file-system "$dir"' EXIT
+
+# check WHAT COMMAND...: counts, and shows what a failure printed.
+check() {
+    local what=$1 from=$SECONDS
+    shift
+    if "$@" > "$dir/log" 2>&1; then
+        passed=$((passed + 1))
+        echo "ok   $what ($((SECONDS - from)) s)"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $what"
+        tail -n 40 "$dir/log"
+        return 1
+    fi
+}
+
+# A process tree of its own, whose end nothing outlives.
+inside() { # inside ROOT COMMAND...
+    local root=$1
+    shift
+    # shellcheck disable=SC2016 # for the shell inside
+    unshare --mount --pid --fork --kill-child sh -c '
+        mount -t proc proc "$1/proc" && mount --rbind /dev "$1/dev" && root=$1 && shift &&
+        exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"' \
+        - "$root" "$@"
+}
+
+make_base() {
+    [ ! -f "$base" ] || return 0
+    mkdir -p "$cache" "$dir/base" || return
+    debootstrap --variant=minbase --include=nodejs bookworm "$dir/base" || return
+    tar -C "$dir/base" -cf "$base.new" . && mv "$base.new" "$base" && rm -rf --one-file-system "$dir/base"
+}
+
+fresh() { # fresh ROOT
+    mkdir -p "$1" && tar -C "$1" -xf "$base" && cp /etc/resolv.conf "$1/etc/resolv.conf" && inside "$1" apt-get update -q
+}
+
+# The files there are, but for what apt and dpkg write down about their work; and the users.
+inventory() { # inventory ROOT
+    (cd "$1" && find . -xdev \( -path ./proc -o -path ./run -o -path ./dev -o -path ./tmp -o -path ./var/lib/apt -o -path ./var/cache -o -path ./var/log \
+        -o -path ./var/lib/rpm -o -path ./var/lib/dpkg \) -prune -o -print) | grep -vE '^\./etc/(passwd|group|shadow|gshadow|subuid|subgid)-$' | sort
+    find "$1/var/lib/dpkg" -name 'actix*'
+    cut -d: -f1 "$1/etc/passwd" "$1/etc/group" | sed 's/^/user or group /'
+}
+
+cat > "$dir/use.sh" << 'END'
+# What a newcomer does.  Node asks, as the base has no curl.
+set -eux
+actix version
+mkdir /root/work
+cd /root/work
+actix new shop
+cd shop
+actix check
+actix serve --port 0 --daemon
+url=$(actix status --json | node -p 'JSON.parse(require("fs").readFileSync(0)).addresses[0]')
+node -e 'fetch(process.argv[1]).then(async (r) => { if (r.status !== 200) throw r.status; console.log(await r.text()); })' "$url"
+actix stats --json | node -e 'const s = JSON.parse(require("fs").readFileSync(0)); if (s.total.requests !== 1) throw new Error(JSON.stringify(s.total))'
+actix stats
+actix stop
+test -f /usr/share/man/man1/actix.1.gz -a -f /usr/share/man/man5/actix.yaml.5.gz -a -f /etc/logrotate.d/actix
+test -d /etc/actix -a -d /var/lib/actix
+id actix
+test "$(stat -c %U /var/lib/actix)" = actix
+cd /
+rm -r /root/work
+END
+
+lint_deb() { lintian --allow-root --fail-on error,warning "$deb"; }
+lint_rpm() {
+    local out
+    out=$(rpmlint --config packaging/rpm/rpmlint.toml packaging/rpm/actix.spec "$rpm" 2>&1)
+    echo "$out"
+    grep -qE '[1-9][0-9]* packages? and 1 specfiles? checked; 0 errors, 0 warnings' <<< "$out"
+}
+
+same_twice() { # the commit, built in two folders of different names
+    local at epoch
+    epoch=$(git log -1 --format=%ct) || return
+    for at in one another-folder; do
+        mkdir -p "$dir/$at" && git archive HEAD | tar -x -C "$dir/$at" || return
+        [ ! -d node_modules ] || ln -s "$PWD/node_modules" "$dir/$at/node_modules"
+        (cd "$dir/$at" && SOURCE_DATE_EPOCH=$epoch $make deb rpm) || return
+    done
+    (cd "$dir/one/build/packages" && sha256sum ./*.deb ./*.rpm) | (cd "$dir/another-folder/build/packages" && sha256sum -c)
+}
+
+installed_deb() {
+    cp "$deb" "$root/tmp/actix.deb"
+    inside "$root" apt-get install -y -q --no-install-recommends /tmp/actix.deb
+}
+
+removed_deb() {
+    mkdir -p "$root/var/lib/actix/shop" && echo kept > "$root/var/lib/actix/shop/file"
+    inside "$root" apt-get remove -y -q actix || return
+    # The configuration and the data stay until the purge.
+    [ ! -e "$root/usr/bin/actix" ] && [ -e "$root/etc/logrotate.d/actix" ] && [ -e "$root/var/lib/actix/shop/file" ]
+}
+
+purged_deb() {
+    inside "$root" apt-get purge -y -q actix || return
+    inside "$root" apt-get autoremove -y -q --purge || return
+    rm -f "$root/tmp/actix.deb"
+    diff <(echo "$before") <(inventory "$root")
+}
+
+# As alien as a scratch root can be: the base has no rpm, so the one outside writes into it; what the package requires is there.
+libraries_rpm() { inside "$root" apt-get install -y -q --no-install-recommends libuv1 libyaml-0-2 libjansson4 libsqlite3-0 libsmartcols1; }
+rpm_in() { rpm --root "$root" --dbpath /var/lib/rpm "$@"; }
+installed_rpm() { rpm_in --initdb && rpm_in --nodeps -i "$rpm" && rpm_in -V --nodeps actix; }
+removed_rpm() {
+    rpm_in --nodeps -e actix || return
+    # As everywhere in Fedora, the user stays: files of its may be anywhere.
+    inside "$root" userdel actix || return
+    rm -rf "$root/var/lib/rpm"
+    diff <(echo "$before") <(inventory "$root")
+}
+
+deb=${ACTIX_DEB:-} rpm=${ACTIX_RPM:-}
+if [ -z "$deb$rpm" ]; then
+    check "both packages are the same bits from two folders" same_twice
+    deb=$(find "$dir/one/build/packages" -name '*.deb') rpm=$(find "$dir/one/build/packages" -name '*.rpm')
+fi
+check "a base of Debian 12 with nodejs" make_base || exit 1
+
+if [ -n "$deb" ]; then
+    echo "$(basename "$deb"): $(($(stat -c %s "$deb") / 1024)) KiB, installed $(dpkg-deb -f "$deb" Installed-Size) KiB"
+    check "lintian" lint_deb
+    root=$dir/deb-root
+    if check "deb: a clean chroot" fresh "$root"; then
+        before=$(inventory "$root")
+        check "deb: install" installed_deb &&
+            check "deb: new, check, serve, a request, stats, stop" inside "$root" sh -c "$(cat "$dir/use.sh")" &&
+            check "deb: install over itself" inside "$root" dpkg -i /tmp/actix.deb
+        check "deb: remove" removed_deb
+        check "deb: purge leaves nothing" purged_deb
+    fi
+fi
+
+if [ -n "$rpm" ]; then
+    rpm=$(realpath "$rpm")
+    echo "$(basename "$rpm"): $(($(stat -c %s "$rpm") / 1024)) KiB, installed $(($(rpm -qp --qf '%{LONGSIZE}' "$rpm") / 1024)) KiB"
+    check "rpmlint" lint_rpm
+    root=$dir/rpm-root
+    if check "rpm: a clean root with the libraries" fresh "$root" && check "rpm: libraries" libraries_rpm; then
+        mkdir -p "$root/usr/lib/sysusers.d" "$root/usr/share/licenses" # of Fedora's base
+        before=$(inventory "$root")
+        check "rpm: install" installed_rpm &&
+            check "rpm: new, check, serve, a request, stats, stop" inside "$root" sh -c "$(cat "$dir/use.sh")"
+        check "rpm: remove leaves nothing" removed_rpm
+    fi
+fi
+
+echo "packages: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
