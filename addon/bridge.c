@@ -193,7 +193,6 @@ static void fill(const struct ax_bridge *b, struct ax_request *const *reqs, uint
 
     w[AX_BATCH_N] = (int32_t)n;
     w[AX_BATCH_OVER] = 0;
-    w[AX_BATCH_AT] = 0;
     w += AX_BATCH_HEAD;
     for (uint32_t i = 0; i < n; i++, w += AX_BATCH_STEP) {
         w[0] = (int32_t)reqs[i]->index;
@@ -227,7 +226,7 @@ static uint32_t dispatch(struct ax_bridge *b, uint32_t n)
         return entered > n ? n : entered ? entered : 1;
     if (survives(b)) {
         entered = (uint32_t)b->batch->words[AX_BATCH_AT] + 1;
-        return entered > n ? n : entered;
+        return entered > n ? n : entered ? entered : 1;
     }
     note_culprit(b, n);
     return 0;
@@ -240,7 +239,7 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
     struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
     napi_handle_scope scope;
 
-    b->batch->words[AX_BATCH_AT] = -1; /* none is entered yet */
+    b->batch->words[AX_BATCH_AT] = -1; /* none is entered yet; JavaScript may end before it enters one */
     if (b->dying || napi_open_handle_scope(b->env, &scope) != napi_ok)
         return AX_DISPATCH_DYING;
     if (n > b->batch->max)

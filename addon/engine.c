@@ -36,7 +36,8 @@ static void free_native(struct ax_native *e)
     if (e->engine)
         ax_engine_free(e->engine);
     if (e->events) /* the accept thread has ended: nobody calls it */
-        napi_release_threadsafe_function(e->events, napi_tsfn_release);
+        napi_release_threadsafe_function(e->events,
+                                         napi_tsfn_abort); /* what was not delivered names routes */
     ax_site_unref(e->site);
     ax_free(e->culprits);
     ax_segment_free(e->segment);

@@ -67,7 +67,7 @@ void ax_bridge_abandon(struct ax_bridge *b)
     if (b->registered && b->native->watched)
         (void)ax_engine_abort(b->native->engine, b->worker);
     /* From here on it is ours for good, or the watchdog has finished. */
-    if (ax_worker_enter(b->worker))
+    if (ax_worker_enter(b->worker) || !ax_worker_taken(b->worker))
         return;
     ax_worker_await_done(b->worker);
     while (b->native->control_fd >= 0)

@@ -84,8 +84,8 @@ export interface NativeRoute {
 
 /** The array shared with native code, with room for `max` requests; the next workerNew wants it.  8 + 3 * max words:
  *  [0] number of requests handed over; [1] set to 1 by native code when the slice is over (after send, fail or tick);
- *  [2] index of the request being entered, written by dispatch before each handler (the heartbeat), and [0] after the
- *      last one: what then runs is microtasks;
+ *  [2] index of the request being entered (-1 before the first), written by dispatch before each handler (the
+ *      heartbeat), and [0] after the last one: what then runs is microtasks;
  *  [3] [4] [5] what sendString is told beside the body;
  *  [8 + 3 i] slot, gen, route id (1-based, position in `routes` + 1) of request i. */
 export function batchNew(max: number): Int32Array;

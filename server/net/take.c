@@ -51,11 +51,12 @@ static void sort_batch(struct taking *t)
 {
     struct ax_worker *w = t->w;
     unsigned n = __atomic_load_n(&w->nhanded, __ATOMIC_RELAXED);
-    unsigned at = (unsigned)entering(w);
-
+    int64_t at = entering(w);
     struct suspects s = {0};
 
-    for (unsigned i = 0; i < n; i++) {
+    if (at < 0 && t->ev->why == AX_TAKE_STALL)
+        at = 0; /* what stands still before the first handler does so because of it, as far as is known */
+    for (int64_t i = 0; i < n; i++) {
         struct ax_request *r = ax_request_get(w, w->handed[i].index, w->handed[i].gen);
         if (i == at && r)
             remember_spinning(t, r);

@@ -33,8 +33,8 @@ struct ax_worker_options {
     struct ax_log *access;    /* BORROWED, until the worker is freed; NULL = no access lines */
     struct ax_engine *engine; /* BORROWED; NULL = stands alone (plain Node, tests) */
     /* BORROWED until the worker is freed; the heartbeat beside the loop's turns: dispatchers store there
-     * (relaxed) which request of the running call they enter, and how many there were once all are.  NULL =
-     * none. */
+     * (relaxed) which request of the running call they enter (-1 before the first), and how many there were
+     * once all are.  NULL = none. */
     const int32_t *entering;
     unsigned id; /* 0-based */
 };

@@ -48,6 +48,13 @@ exports.loop = () => native.loop();
 exports.die = () => native.die();
 exports.crash = () => native.crash();
 exports.exit = () => process.exit(7);
+exports.late = () => {
+  setTimeout(() => {
+    for (const end = Date.now() + 150; Date.now() < end; );
+    process.exit(7);
+  }, 0);
+  return 'not yet';
+};
 exports.hog = () => { const all = []; for (;;) all.push(new Array(1000).fill({}).map(() => ({}))); };
 exports.array = () => new Array(2e8).fill({});
 exports.map = () => { const m = new Map(); for (let i = 0; ; i++) m.set(i, i); };
@@ -267,4 +274,13 @@ test('isolation: process: the watchdog tells the supervisor itself', async () =>
   assert.deepEqual(told[1].route, { method: 'GET', pattern: '/spin' });
   engine.child.kill('SIGKILL');
   await engine.exited;
+});
+
+test('what comes in the turn in which a worker ends is entered by none of its handlers: another worker runs all of it', async () => {
+  const engine = await start(1);
+  const clients = await connect(engine, 4);
+  assert.equal(await statusOf(clients[0], '/late'), 200);
+  const answers = await Promise.all(clients.map((client) => statusOf(client, '/ok')));
+  assert.deepEqual(answers, [200, 200, 200, 200]);
+  await stop(engine, clients);
 });

@@ -7,7 +7,7 @@
 
 #define GET(path) "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 
-enum { WORKERS_MAX = 2, STALL_US = 60000, EVENTS_MAX = 16 };
+enum { WORKERS_MAX = 2, STALL_US = 200000, EVENTS_MAX = 16 };
 
 struct team {
     struct ax_engine *engine;
