@@ -261,6 +261,7 @@ void ax_worker_lame_duck(struct ax_worker *w)
 /* The end of both: what was handed over before is still served. */
 static void begin_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
 {
+    ax_worker_now(w); /* JavaScript asks for it, outside of a turn: what is accepted here gets its deadline */
     w->phase = AX_WORKER_DRAINING;
     w->drained = done;
     w->drained_ctx = ctx;
