@@ -54,6 +54,7 @@ function stubs(dir, text) {
 
 /** A manifest, or a part of one: of `routes` when it begins with a path. */
 function yaml(world, block) {
+  if (note(block, 'prometheus') !== undefined) return prometheus(world, block);
   const first = /^[^#\s].*/m.exec(block.text)?.[0] ?? '';
   const text = first.startsWith('/') ? `routes:\n${block.text.replace(/^(?=.)/gm, '  ')}` : block.text;
   const dir = fs.mkdtempSync(path.join(world.root, 'yaml-'));
@@ -210,7 +211,21 @@ const nginx = checked('nginx', (file) => ['-t', '-q', '-c', file],
 const haproxy = checked('haproxy', (file) => ['-c', '-q', '-f', file],
   (text) => `defaults\n    mode http\n    timeout connect 5s\n    timeout client 60s\n    timeout server 60s\n\n${text}`);
 
+/** Expressions, one a line, as Prometheus reads them; with `prometheus` a yaml block is its configuration. */
+const promql = checked('promtool', (file) => ['check', 'rules', file],
+  (text) => `groups:\n  - name: page\n    rules:\n${text.split('\n').filter(Boolean).map((line, i) => `      - { record: "r${i}", expr: ${JSON.stringify(line)} }\n`).join('')}`);
+const prometheus = checked('promtool', (file) => ['check', 'config', file], (text) => text);
+
+/** A unit whose program is the one of the build. */
+function ini(world, block) {
+  if (!has('systemd-analyze')) throw new Skip('systemd-analyze is not installed');
+  const file = path.join(fs.mkdtempSync(path.join(world.root, 'unit-')), 'app.service');
+  fs.writeFileSync(file, block.text.replace(/(?<==)\/\S*\/bin\/actix\b/g, world.actix).replace(/^WorkingDirectory=.*$/m, `WorkingDirectory=${world.root}`));
+  const { status, stderr, stdout } = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
+  return status === 0 && !/app\.service/.test(stderr) ? undefined : tail(stdout + stderr);
+}
+
 /** Languages by the word behind the fence; a bare fence is a picture, an output, a shape. */
-export const LANGUAGES = { sh, console: session, yaml, js, mjs: js, ts, json, sql, nginx, haproxy };
+export const LANGUAGES = { sh, console: session, yaml, js, mjs: js, ts, json, sql, nginx, haproxy, ini, promql };
 /** These cannot be tried: only a reason will do. */
-export const REASONED = new Set(['ini', 'dockerfile', 'promql', 'text']);
+export const REASONED = new Set(['dockerfile', 'text']);
