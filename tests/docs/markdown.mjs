@@ -7,6 +7,7 @@
 //     <!-- test: fresh -->                    first stop what runs and begin in an empty folder
 //     <!-- test: file PATH -->                written to PATH below the page's current folder, and checked
 //     <!-- test: refused -->                  yaml: `actix check` must refuse it
+//     <!-- test: prometheus -->               yaml: a configuration of Prometheus, for promtool
 //     <!-- test: handler PATTERN; ask GET /x = 200 {"id":"7"} -->     js: served there, asked, the body compared
 //                                             or { PATTERN: { METHOD: main.js#export }, … } for more than one route
 //     <!-- test: code; ask … -->              js: routes registered in code, loaded under `modules`
