@@ -88,7 +88,8 @@ function* fits({ Deployment, HorizontalPodAutoscaler }, manifest) {
   const stop = hook + seconds(lame) + seconds(shutdown);
   if (pod.spec.terminationGracePeriodSeconds <= stop) yield 'it is killed before it has stopped';
   if (patience(container.startupProbe) <= seconds(startup)) yield 'the startup probe gives up before timeouts.startup';
-  if (patience(container.readinessProbe) >= hook + seconds(lame)) yield 'the lame duck ends before a readiness probe has seen it';
+  const seen = patience(container.readinessProbe);
+  if (seen >= hook + seconds(lame)) yield 'the lame duck ends before a readiness probe has seen it';
   const room = amount(container.resources.limits.memory) / amount(manifest.limits.memory);
   if (room < 2) yield 'no room for an engine beside another at a rolling restart';
   for (const { resource } of HorizontalPodAutoscaler.spec.metrics)
@@ -173,7 +174,8 @@ class Container {
     this.child = spawn(program, args, { ...this.where, stdio: ['ignore', 'ignore', 'pipe'] });
     this.child.stderr.on('data', (text) => (this.err += text));
     this.ended = new Promise((done) => this.child.on('close', (code, signal) => done((this.exit = code ?? signal))));
-    await until(async () => this.exit !== undefined || (await this.probe('startupProbe')) === 200, 40_000, 'the startup probe succeeds');
+    const settled = async () => this.exit !== undefined || (await this.probe('startupProbe')) === 200;
+    await until(settled, 40_000, 'the startup probe succeeds');
     if (this.exit !== undefined) throw new Error(`serve ended with ${this.exit}: ${this.err}`);
   }
 

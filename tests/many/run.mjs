@@ -76,7 +76,7 @@ class Client {
   }
 }
 
-/** What the balancer has counted since the last time it was asked; elsewhere(name): answers that broke off on other machines. */
+/** What the balancer has counted since it was last asked; elsewhere(name): answers that broke off on other machines. */
 class Counts {
   #before = new Map();
 
