@@ -346,7 +346,7 @@ install: all ## install under DESTDIR PREFIX (/usr/local)
 	rm -rf $(ROOT)/share/actix/templates
 	cp -R templates $(ROOT)/share/actix/templates
 	install -m 644 $(wildcard config/*.json) $(ROOT)/share/actix/
-	install -m 644 LICENSE README.md CHANGELOG.md $(ROOT)/share/doc/actix/
+	install -m 644 LICENSE README.md CHANGELOG.md SECURITY.md $(ROOT)/share/doc/actix/
 	install -m 644 $(wildcard docs/*.md) $(ROOT)/share/doc/actix/docs/
 
 uninstall: ## remove what install put there
