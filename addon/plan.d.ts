@@ -82,6 +82,9 @@ export interface Plan {
   mailboxFd: number;
   /** isolation: process: the board of loads; -1 = none. */
   boardFd: number;
+  /** The app starts: a worker that dies before all were ready fails it.  An engine of later, also of the first generation,
+   *  replaces one that was ready. */
+  first: boolean;
   /** Another engine serves meanwhile: no worker accepts before all are prepared, so a start that fails has cut nothing off. */
   hold: boolean;
   /** thread: the workers are threads of this engine.  process: there are `workers` engines, each of them one worker, whose

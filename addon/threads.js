@@ -184,10 +184,10 @@ class Threads {
     }
   }
 
-  /** Whether the failure of this worker is the engine's.  In the first engine it is until all were ready: the app cannot
-   *  run.  In a later one requests already come while others start, and a worker that was ready is replaced as ever. */
+  /** Whether the failure of this worker is the engine's.  When the app starts it is until all were ready: the app cannot
+   *  run.  In a later engine requests already come while others start, and a worker that was ready is replaced as ever. */
   #decides(place) {
-    return !this.#started && (this.#plan.generation === 1 || place.readyAt === 0);
+    return !this.#started && (this.#plan.first || place.readyAt === 0);
   }
 
   #tooSlow(thread) {

@@ -332,6 +332,7 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put_int(o, "stall_us", or_off(m->timeouts.stall), ok);
     put_str(o, "isolation", m->server.isolation == AX_ISOLATION_PROCESS ? "process" : "thread", ok);
     put_int(o, "slot", in->slot, ok);
+    put_bool(o, "first", in->first, ok);
     put_bool(o, "hold", in->hold, ok);
     put(o, "settings", settings(in, ok), ok);
     put(o, "log", logging(in, ok), ok);

@@ -15,6 +15,7 @@ struct ax_plan_input {
     const struct ax_manifest *manifest;
     unsigned generation, workers; /* workers: in all, of every engine */
     unsigned engines, slot;       /* how many there are (0 counts as 1), and which of them this is */
+    bool first;                   /* the app is starting: whatever fails in this engine fails it */
     bool hold;                    /* another engine serves: accept nothing before all workers are ready */
     int64_t connections;          /* limits.connections, maybe lowered; AX_OFF */
     enum ax_log_format format, access_format; /* resolved, never AUTO */

@@ -200,6 +200,7 @@ static int start_engine(struct ax_runner *r, bool beside, struct ax_err *reterr)
                  .workers = g->workers,
                  .engines = g->engines,
                  .slot = r->slot->id,
+                 .first = s->phase == AX_STARTING,
                  .hold = beside,
                  .connections = g->connections,
                  .format = s->log.format,

@@ -201,6 +201,7 @@ function makePlan(root, { files = {}, routes = [], modules = [], ...more }) {
   }
   return {
     generation: 1,
+    first: true,
     root,
     manifest: path.join(root, 'actix.yaml'),
     dev: false,

@@ -85,9 +85,9 @@ struct server {
     const char *proxies[4];           /* trusted; NULL-terminated */
     uint32_t gate, queue; /* of GET and POST /gated/:n, which share them and answer as /custom; 0 = none */
     int64_t gate_timeout; /* us; 0 = as all routes */
-    int32_t entering;                 /* relaxed atomic: the heartbeat */
-    unsigned spinning;                /* relaxed atomic: times that /spin was entered */
-    bool spin_over;                   /* relaxed atomic: /spin comes back */
+    int32_t entering;     /* relaxed atomic: the heartbeat */
+    unsigned spinning;    /* relaxed atomic: times that /spin was entered */
+    bool spin_over;       /* relaxed atomic: /spin comes back */
 };
 
 static inline void answer(struct ax_request *r, unsigned status, struct ax_str body)

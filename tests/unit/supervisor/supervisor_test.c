@@ -684,6 +684,7 @@ static void test_reload(void **state)
     json_t *plan = json_loads(body, 0, NULL);
     assert_int_equal(json_integer_value(json_object_get(plan, "generation")), 2);
     assert_true(json_is_true(json_object_get(plan, "hold")));
+    assert_true(json_is_false(json_object_get(plan, "first")));
     assert_int_equal(
         json_integer_value(json_object_get(json_object_get(plan, "settings"), "timeout_handler_us")),
         3000000);
