@@ -186,18 +186,25 @@ static bool lacks_body(const struct ax_request *r)
     return r->state == AX_REQ_ANSWERED && (r->head.chunked || r->head.content_length > 0);
 }
 
-/* The connection ends before a request that cannot be told again: as if the one before had asked for it. */
+static void pack_request(struct taking *t, struct ax_conn *c, struct ax_parcel *p, const struct ax_request *r)
+{
+    if (c->reading == r && r->state == AX_REQ_READING)
+        add_reading(p, c, r);
+    else
+        add_raw(&p->in, r);
+    t->ev->rerun += r->state == AX_REQ_QUEUED;
+}
+
+/* Before a request that cannot be told again the connection ends, as if the one before had asked for it: its
+ * client sends what it got no answer to on another one. */
 static void pack_unseen(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
 {
     while (c->first) {
         struct ax_request *r = c->first;
         c->first = r->next;
         p->finish = p->finish || lacks_body(r);
-        if (c->reading == r && r->state == AX_REQ_READING)
-            add_reading(p, c, r);
-        else if (!p->finish)
-            add_raw(&p->in, r);
-        t->ev->rerun += r->state == AX_REQ_QUEUED;
+        if (!p->finish)
+            pack_request(t, c, p, r);
         r->parked = false;
         ax_request_leave(r);
         ax_slot_put(r);

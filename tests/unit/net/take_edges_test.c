@@ -34,6 +34,8 @@ static void test_body_dropped_behind(void **state)
         GET("/users/7") "POST /missing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
                         "3\r\nabc\r\n0\r\n\r\n" GET("/users/8"),
         GET("/users/7") "POST /missing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na",
+        GET("/users/7") "POST /missing HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+                        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab",
     };
 
     (void)state;
