@@ -96,10 +96,10 @@ lint_rpm() {
 }
 
 same_twice() { # the commit, built in two folders of different names
-    local at epoch
-    epoch=$(git log -1 --format=%ct) || return
+    local at commit epoch
+    commit=$(git rev-parse HEAD) && epoch=$(git log -1 --format=%ct "$commit") || return
     for at in one another-folder; do
-        mkdir -p "$dir/$at" && git archive HEAD | tar -x -C "$dir/$at" || return
+        mkdir -p "$dir/$at" && git archive "$commit" | tar -x -C "$dir/$at" || return
         [ ! -d node_modules ] || ln -s "$PWD/node_modules" "$dir/$at/node_modules"
         (cd "$dir/$at" && SOURCE_DATE_EPOCH=$epoch $make deb rpm) || return
     done
