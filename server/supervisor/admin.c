@@ -150,8 +150,7 @@ static void close_door(struct ax_door *d)
 static char *key_of(const struct ax_listen *l, const char *root)
 {
     if (l->kind == AX_LISTEN_UNIX)
-        return ax_asprintf("unix %s %s %d %s", l->path[0] == '/' ? "" : root, l->path, l->mode,
-                           l->group ? l->group : "");
+        return ax_asprintf("unix %s %s", l->path[0] == '/' ? "" : root, l->path);
     return ax_asprintf("tcp %s %u %d", l->host, l->port, l->port_only);
 }
 
@@ -228,7 +227,8 @@ static int want_door(struct ax_admin *a, const struct ax_listen *l, const char *
     if (!d)
         return open_door(a, l, root, reterr);
     d->leaving = false;
-    return 0;
+    struct ax_sockets_input in = {l, 1, BACKLOG, root, ax_in_container()};
+    return l->kind == AX_LISTEN_UNIX ? ax_sockets_renew(&in, &d->sockets, &d->wanted, reterr) : 0;
 }
 
 /* ---- all of them */
@@ -255,9 +255,12 @@ void ax_admin_commit(struct ax_admin *a)
     AX_LIST_EACH(it, &a->doors)
     {
         struct ax_door *d = AX_LIST_ENTRY(it, struct ax_door, node);
+        struct ax_err err = {0};
         d->fresh = false;
         if (d->leaving)
             close_door(d);
+        else if (d->wanted.n && ax_sockets_replace(&d->sockets, &d->wanted, BACKLOG, &err) < 0)
+            ax_log_warn(a->o.log, "%s", err.msg);
     }
     if (ax_list_empty(&a->doors) && !a->watched)
         stop_reading(a);
@@ -269,6 +272,7 @@ void ax_admin_cancel(struct ax_admin *a)
     {
         struct ax_door *d = AX_LIST_ENTRY(it, struct ax_door, node);
         d->leaving = false;
+        ax_sockets_close_but(&d->wanted, &d->sockets);
         if (d->fresh)
             close_door(d);
     }

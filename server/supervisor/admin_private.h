@@ -18,6 +18,8 @@ struct ax_door {
     struct ax_list node;    /* in admin->doors, until it is closed */
     char *key;              /* OWNED: what makes two addresses of a manifest the same */
     struct ax_sockets sockets;
+    struct ax_sockets
+        wanted; /* of the preparation that runs: a Unix socket's new mode and group; n = 0: none */
     struct ax_segment *segment; /* OWNED: what its worker counts of itself; nobody reads it */
     struct ax_worker *worker;   /* OWNED */
     bool fresh, leaving;        /* of the preparation that runs */

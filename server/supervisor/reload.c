@@ -196,11 +196,13 @@ static void commit(struct ax_supervisor *s)
     struct ax_reload *r = s->reload;
     struct ax_generation *before = s->gen;
     const struct ax_manifest *m = r->to->m;
+    struct ax_err err = {0};
 
     s->gen = r->to;
     s->m = m;
     r->to = before; /* finish lets it go */
-    ax_sockets_replace(&s->sockets, &r->sockets, m->server.backlog);
+    if (ax_sockets_replace(&s->sockets, &r->sockets, m->server.backlog, &err) < 0)
+        tell_text(s, "note", "%s", err.msg);
     ax_writer_configure(s->writer, m->metrics.interval_us, m->metrics.retention_us, m->metrics.size, &r->log);
     ax_admin_commit(s->admin);
     r->admin = false;
@@ -271,6 +273,21 @@ static void tell_addresses(struct ax_supervisor *s, const struct ax_sockets *fro
     }
 }
 
+static void tell_access(struct ax_supervisor *s)
+{
+    for (size_t i = 0; i < s->reload->sockets.n; i++) {
+        const struct ax_socket *sock = &s->reload->sockets.v[i];
+        if (!ax_sockets_have(&s->sockets, sock->fd) || !ax_socket_changes(sock))
+            continue;
+        s->reload->changes++;
+        if (sock->access.gid == (gid_t)-1)
+            tell_text(s, "change", "listen: ~ %s mode %04o", address(sock), (unsigned)sock->access.mode);
+        else
+            tell_text(s, "change", "listen: ~ %s mode %04o group %u", address(sock),
+                      (unsigned)sock->access.mode, (unsigned)sock->access.gid);
+    }
+}
+
 /* Where the state would be now; it stays where it is. */
 static void tell_state(struct ax_supervisor *s)
 {
@@ -296,6 +313,7 @@ static void tell_changes(struct ax_supervisor *s)
     tell_state(s);
     tell_addresses(s, &s->sockets, &s->reload->sockets, '-');
     tell_addresses(s, &s->reload->sockets, &s->sockets, '+');
+    tell_access(s);
     if (s->reload->changes == 0)
         tell_text(s, "note", "nothing changed in the manifest: the code is loaded anew");
 }

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "supervisor/dirs.h"
+#include "supervisor/state.h"
 
 enum { SYSTEMD_FIRST_FD = 3, LOCALHOST_TRIES = 16, UNIX_MODE = 0666 };
 
@@ -218,6 +219,16 @@ static int open_localhost(struct ax_sockets *s, const struct ax_sockets_input *i
     }
 }
 
+static int access_of(const struct ax_listen *l, struct ax_unix_access *ret, struct ax_err *reterr)
+{
+    struct ax_err why = {0};
+
+    *ret = (struct ax_unix_access){l->mode >= 0 ? l->mode : UNIX_MODE, (gid_t)-1};
+    if (!l->group || ax_group_id(l->group, &ret->gid, &why) == 0)
+        return 0;
+    return ax_fail_at(reterr, why.code, l->at.file, l->at.line, l->at.col, "%s", why.msg);
+}
+
 static int open_unix(struct ax_sockets *s, const struct ax_sockets_input *in, const struct ax_listen *l,
                      struct ax_err *reterr)
 {
@@ -238,6 +249,9 @@ static int open_unix(struct ax_sockets *s, const struct ax_sockets_input *in, co
         if (rc == 0) {
             s->v[s->n - 1].unix_path = path;
             s->v[s->n - 1].file = file;
+            rc = access_of(l, &s->v[s->n - 1].access, reterr);
+            if (rc < 0)
+                return rc;
             return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? ax_fail_os(reterr, errno, "cannot set up %s", path)
                                                       : 0;
         }
@@ -262,6 +276,11 @@ static int open_one(struct ax_sockets *s, const struct ax_sockets_input *in, con
 }
 
 /* ---- the same again after a reload */
+bool ax_socket_changes(const struct ax_socket *sock)
+{
+    return sock->unix_path && sock->key && ax_unix_differs(sock->unix_path, &sock->file, sock->access);
+}
+
 static char *key_of(const struct ax_sockets_input *in, const struct ax_listen *l)
 {
     if (l->kind == AX_LISTEN_UNIX) {
@@ -288,6 +307,21 @@ static bool take_old(const struct ax_sockets *old, const char *key, struct ax_so
     return any;
 }
 
+/* A kept Unix socket: who may connect may be another now. */
+static int renew_access(const struct ax_listen *l, struct ax_socket *sock, struct ax_err *reterr)
+{
+    bool was_given = sock->access.gid != (gid_t)-1;
+    int rc = access_of(l, &sock->access, reterr);
+
+    if (rc == 0 && was_given && !l->group)
+        sock->access.gid = getegid();
+    if (rc < 0 || sock->access.gid == (gid_t)-1 || ax_unix_may_give(sock->access.gid) ||
+        !ax_socket_changes(sock))
+        return rc;
+    return ax_fail_at(reterr, AX_E_STATE, l->at.file, l->at.line, l->at.col,
+                      "cannot give %s to group %s: this process is not in it", sock->url, l->group);
+}
+
 static int renew_one(const struct ax_sockets_input *in, const struct ax_listen *l,
                      const struct ax_sockets *old, struct ax_sockets *ret, struct ax_err *reterr)
 {
@@ -302,6 +336,8 @@ static int renew_one(const struct ax_sockets_input *in, const struct ax_listen *
         for (size_t i = first; rc == 0 && i < ret->n; i++)
             if (!(ret->v[i].key = ax_strdup(key)))
                 rc = ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    } else if (l->kind == AX_LISTEN_UNIX) {
+        rc = renew_access(l, &ret->v[first], reterr);
     }
     ax_free(key);
     return rc;
@@ -394,14 +430,22 @@ void ax_sockets_close_but(struct ax_sockets *s, const struct ax_sockets *other)
     s->n = 0;
 }
 
-void ax_sockets_replace(struct ax_sockets *s, struct ax_sockets *by, int backlog)
+int ax_sockets_replace(struct ax_sockets *s, struct ax_sockets *by, int backlog, struct ax_err *reterr)
 {
-    for (size_t i = 0; i < by->n; i++)
-        if (by->v[i].key && ax_sockets_have(s, by->v[i].fd))
-            (void)listen(by->v[i].fd, backlog); /* it listens already: only the number changes */
+    int rc = 0;
+
+    for (size_t i = 0; i < by->n; i++) {
+        const struct ax_socket *sock = &by->v[i];
+        if (!sock->key || !ax_sockets_have(s, sock->fd))
+            continue;
+        (void)listen(sock->fd, backlog); /* it listens already: only the number changes */
+        if (sock->unix_path && ax_unix_permit(sock->unix_path, &sock->file, sock->access, reterr) < 0)
+            rc = -AX_E_SYS;
+    }
     ax_sockets_close_but(s, by);
     *s = *by;
     by->n = 0;
+    return rc;
 }
 
 void ax_sockets_close(struct ax_sockets *s)

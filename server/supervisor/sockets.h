@@ -15,11 +15,12 @@ enum { AX_SOCKETS_MAX = 64 };
 
 struct ax_socket {
     int fd;
-    char *url;                /* really bound: "http://127.0.0.1:3001", "unix:/run/app.sock" */
-    char *unix_path;          /* NULL = TCP, or passed by systemd: not ours to remove */
-    struct ax_unix_file file; /* UNIX */
-    char *key;                /* what was asked for, to know it again: "127.0.0.1 3001"; NULL = systemd's */
-    bool everywhere;          /* a bare PORT that became all addresses, since this is a container */
+    char *url;                    /* really bound: "http://127.0.0.1:3001", "unix:/run/app.sock" */
+    char *unix_path;              /* NULL = TCP, or passed by systemd: not ours to remove */
+    struct ax_unix_file file;     /* UNIX */
+    struct ax_unix_access access; /* UNIX: as the manifest has it; gid -1: our own group, not asked for */
+    char *key;       /* what was asked for, to know it again: "127.0.0.1 3001"; NULL = systemd's */
+    bool everywhere; /* a bare PORT that became all addresses, since this is a container */
 };
 struct ax_sockets {
     struct ax_socket v[AX_SOCKETS_MAX];
@@ -37,15 +38,19 @@ struct ax_sockets_input {
 /* All or nothing; the message names the address (and the place in the manifest, if there is one). */
 int ax_sockets_open(const struct ax_sockets_input *in, struct ax_sockets *ret, struct ax_err *reterr);
 /* The same for a reload: what `old` listens on already is taken over as it is (descriptors and strings then
- * belong to both, and one of the calls below has to end that); sockets of systemd stay whatever `in` says.
+ * belong to both, and one of the calls below has to end that); a Unix socket's mode and group change with
+ * ax_sockets_replace, and what cannot be changed is refused here; sockets of systemd stay whatever `in` says.
  * *ret may be *old. */
 int ax_sockets_renew(const struct ax_sockets_input *in, const struct ax_sockets *old, struct ax_sockets *ret,
                      struct ax_err *reterr);
 bool ax_sockets_have(const struct ax_sockets *s, int fd);
 /* Closes what `other` does not have: the new ones of a reload that failed. */
 void ax_sockets_close_but(struct ax_sockets *s, const struct ax_sockets *other);
-/* *s becomes *by, which is empty then; what it has no more is closed, what it kept gets this backlog. */
-void ax_sockets_replace(struct ax_sockets *s, struct ax_sockets *by, int backlog);
+/* *s becomes *by, which is empty then; what it has no more is closed, what it kept gets this backlog, and a
+ * Unix socket the mode and group it has in *by.  Less than 0 when that failed; all else is done. */
+int ax_sockets_replace(struct ax_sockets *s, struct ax_sockets *by, int backlog, struct ax_err *reterr);
+/* This one's mode or group is not yet what it is to be. */
+bool ax_socket_changes(const struct ax_socket *sock);
 /* Sockets passed by systemd (sd_listen_fds(3)): LISTEN_PID is ours and LISTEN_FDS says how many from 3 on.
  * Returns how many there are, 0 = none, or -code. */
 int ax_sockets_inherit(const char *listen_pid, const char *listen_fds, struct ax_sockets *ret,

@@ -172,10 +172,56 @@ void ax_unix_remember(const char *path, struct ax_unix_file *ret)
     *ret = lstat(path, &st) == 0 ? (struct ax_unix_file){st.st_dev, st.st_ino} : (struct ax_unix_file){0};
 }
 
+static bool is_ours(const char *path, const struct ax_unix_file *f, struct stat *ret)
+{
+    return lstat(path, ret) == 0 && S_ISSOCK(ret->st_mode) && ret->st_dev == f->dev && ret->st_ino == f->ino;
+}
+
+static bool differs(const struct stat *st, struct ax_unix_access want)
+{
+    return (int)(st->st_mode & 07777) != want.mode || (want.gid != (gid_t)-1 && st->st_gid != want.gid);
+}
+
+bool ax_unix_differs(const char *path, const struct ax_unix_file *f, struct ax_unix_access want)
+{
+    struct stat st;
+
+    return is_ours(path, f, &st) && differs(&st, want);
+}
+
+/* The group first, and nobody in between: the old mode is not meant for the new group. */
+int ax_unix_permit(const char *path, const struct ax_unix_file *f, struct ax_unix_access want,
+                   struct ax_err *reterr)
+{
+    struct stat st;
+
+    if (!is_ours(path, f, &st) || !differs(&st, want))
+        return 0;
+    bool give = want.gid != (gid_t)-1 && st.st_gid != want.gid;
+    if ((give &&
+         (chmod(path, st.st_mode & (mode_t)want.mode & 0700) < 0 || lchown(path, (uid_t)-1, want.gid) < 0)) ||
+        chmod(path, (mode_t)want.mode) < 0)
+        return ax_fail_os(reterr, errno, "cannot set mode and group of unix:%s", path);
+    return 0;
+}
+
+bool ax_unix_may_give(gid_t gid)
+{
+    gid_t mine[1024]; /* more than that: the attempt will tell */
+    int n = getgroups((int)(sizeof mine / sizeof *mine), mine);
+
+    if (geteuid() == 0 || gid == getegid() || n < 0)
+        return true;
+    for (int i = 0; i < n; i++)
+        if (mine[i] == gid)
+            return true;
+    return false;
+}
+
 void ax_unix_remove(const char *path, const struct ax_unix_file *f)
 {
     struct stat st;
 
-    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_dev == f->dev && st.st_ino == f->ino)
+    if (is_ours(path, f, &st))
         unlink(path);
 }

@@ -28,6 +28,17 @@ struct ax_unix_file {
     ino_t ino;
 };
 void ax_unix_remember(const char *path, struct ax_unix_file *ret);
+/* Who may connect, from now on: `mode` bits, and `gid` unless it is -1.  A file that is not ours any more is
+ * left alone. */
+struct ax_unix_access {
+    int mode;
+    gid_t gid;
+};
+bool ax_unix_differs(const char *path, const struct ax_unix_file *f, struct ax_unix_access want);
+int ax_unix_permit(const char *path, const struct ax_unix_file *f, struct ax_unix_access want,
+                   struct ax_err *reterr);
+/* May this process give a file of its own to that group?  chown(2): its own groups, or anybody's for root. */
+bool ax_unix_may_give(gid_t gid);
 void ax_unix_remove(const char *path, const struct ax_unix_file *f);
 
 #endif

@@ -134,6 +134,28 @@ test('addresses: unchanged ones stay, new ones open, old ones close', async (t) 
   assert.equal(fs.existsSync(path.join(a.dir, 'new.sock')), false);
 });
 
+test('who may connect to a Unix socket changes with it, or the reload says why not', async (t) => {
+  const head = (mode, more = '') => `server: { workers: 1, listen: { unix: app.sock, mode: ${mode}${more} } }\nadmin: { listen: { unix: admin.sock, mode: ${mode} } }`;
+  const a = app(t, head('0660'));
+  const s = await a.serve();
+  const mode = (name) => fs.statSync(path.join(a.dir, name)).mode & 0o777;
+  const ino = fs.statSync(path.join(a.dir, 'app.sock')).ino;
+  assert.deepEqual([mode('app.sock'), mode('admin.sock')], [0o660, 0o660]);
+  a.write('actix.yaml', manifest(head('0600')));
+  const r = a.run('reload');
+  assert.equal(r.code, 0, r.stderr);
+  assert.match(r.stdout, /^listen: ~ unix:.*app\.sock mode 0600$/m);
+  assert.deepEqual([mode('app.sock'), mode('admin.sock')], [0o600, 0o600]);
+  assert.equal(fs.statSync(path.join(a.dir, 'app.sock')).ino, ino);
+  assert.equal((await get({ socketPath: path.join(a.dir, 'app.sock'), path: '/' })).body, 'one');
+  a.write('actix.yaml', manifest(head('0666', ', group: no-such-group')));
+  const refused = a.run('reload');
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /actix\.yaml:2:\d+: no group is called no-such-group/);
+  assert.deepEqual([mode('app.sock'), mode('admin.sock')], [0o600, 0o600]);
+  assert.equal(await s.signal('SIGTERM'), 0);
+});
+
 test('environment, limits, workers and log change with the generation', async (t) => {
   const a = app(t, `${plain}\nlog: { output: one.log, level: error }`, { '.env': 'COLOR=red\n' });
   const s = await a.serve();
@@ -149,7 +171,7 @@ test('environment, limits, workers and log change with the generation', async (t
   assert.equal(a.json('status').workers.length, 3);
   const status = await new Promise((done) => {
     const req = http.request(`${s.url}/body`, { method: 'POST', agent: false }, (res) => done(res.resume().statusCode));
-    req.on('error', () => undefined); // it may be answered and closed before all is sent
+    req.on('error', done); // after the answer it is of no interest
     req.end('more than ten bytes');
   });
   assert.equal(status, 413);

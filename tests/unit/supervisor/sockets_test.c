@@ -131,6 +131,57 @@ static void test_unix(void **state)
     free(dir);
 }
 
+/* A reload keeps the socket: who may connect changes with the commit, or is refused before it. */
+static void test_unix_access(void **state)
+{
+    static char nobody_has[] = "no-such-group", other[] = "12345";
+    char *dir = ax_fx_dir();
+    struct ax_listen l = {
+        .kind = AX_LISTEN_UNIX, .path = unix_name, .mode = 0660, .at = {"actix.yaml", 4, 7}};
+    struct ax_sockets_input in = {&l, 1, 16, dir, false};
+    struct ax_sockets s, next;
+    struct ax_err err = {0};
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(ax_sockets_open(&in, &s, &err), 0);
+    int fd = s.v[0].fd;
+    l.mode = 0600;
+    assert_int_equal(ax_sockets_renew(&in, &s, &next, &err), 0);
+    assert_int_equal(next.v[0].fd, fd);
+    assert_true(ax_socket_changes(&next.v[0]));
+    assert_int_equal(stat(s.v[0].unix_path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    assert_int_equal(ax_sockets_replace(&s, &next, 16, &err), 0);
+    assert_int_equal(stat(s.v[0].unix_path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_false(ax_socket_changes(&s.v[0]));
+
+    l.group = nobody_has;
+    assert_int_equal(ax_sockets_renew(&in, &s, &next, &err), -AX_E_UNKNOWN);
+    assert_int_equal(err.line, 4);
+    assert_string_equal(err.msg, "no group is called no-such-group");
+    err = (struct ax_err){0};
+    l.group = other;
+    int rc = ax_sockets_renew(&in, &s, &next, &err);
+    if (geteuid() == 0) {
+        assert_int_equal(rc, 0);
+        assert_int_equal(ax_sockets_replace(&s, &next, 16, &err), 0);
+        assert_int_equal(stat(s.v[0].unix_path, &st), 0);
+        assert_int_equal(st.st_gid, 12345);
+        l.group = NULL; /* back to our own */
+        assert_int_equal(ax_sockets_renew(&in, &s, &next, &err), 0);
+        assert_int_equal(ax_sockets_replace(&s, &next, 16, &err), 0);
+        assert_int_equal(stat(s.v[0].unix_path, &st), 0);
+        assert_int_equal(st.st_gid, getegid());
+    } else {
+        assert_int_equal(rc, -AX_E_STATE);
+    }
+    ax_sockets_close(&s);
+    ax_fx_remove(dir);
+    free(dir);
+}
+
 static void test_refused(void **state)
 {
     struct ax_sockets s, t;
@@ -209,8 +260,10 @@ static void test_inherit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tcp),     cmocka_unit_test(test_both_families), cmocka_unit_test(test_unix),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_nomem),         cmocka_unit_test(test_inherit),
+        cmocka_unit_test(test_tcp),         cmocka_unit_test(test_both_families),
+        cmocka_unit_test(test_unix),        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nomem),       cmocka_unit_test(test_inherit),
+        cmocka_unit_test(test_unix_access),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
