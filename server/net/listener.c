@@ -127,12 +127,20 @@ void ax_engine_leave_sockets(struct ax_engine *e)
 struct waits {
     struct pollfd p[AX_LISTEN_MAX + 3];
     unsigned n, wake, mailbox, room, listen; /* places; n = not waited for */
+    bool crowded; /* it has room, and takes nothing all the same: too many descriptors are on their way */
 };
 
 static unsigned wait_for(struct waits *s, int fd, short events)
 {
     s->p[s->n] = (struct pollfd){.fd = fd, .events = events};
     return s->n++;
+}
+
+static bool has_room(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1;
 }
 
 static void collect(struct ax_engine *e, struct waits *s, bool accepts)
@@ -146,7 +154,8 @@ static void collect(struct ax_engine *e, struct waits *s, bool accepts)
     bool reads = e->nready || !ax_list_empty(&e->parked);
     int mailbox = reads ? e->mailbox : -1;
     pthread_mutex_unlock(&e->lock);
-    s->room = wait_for(s, room, POLLOUT);
+    s->crowded = room >= 0 && has_room(room);
+    s->room = wait_for(s, s->crowded ? -1 : room, POLLOUT);
     s->mailbox = wait_for(s, mailbox, POLLIN);
     s->listen = s->n;
     for (unsigned i = 0; accepts && i < e->nfds; i++)
@@ -204,7 +213,7 @@ static void *run_thread(void *arg)
     while (!ended(e)) {
         int look = ax_engine_watch(e);
         collect(e, &s, accepts(e) && !paused);
-        int n = poll(s.p, s.n, sooner(look, paused ? PAUSE_MS : -1));
+        int n = poll(s.p, s.n, sooner(look, paused || s.crowded ? PAUSE_MS : -1));
         paused = n < 0 && errno != EINTR; /* no memory in the kernel: later */
         if (n <= 0)
             continue;

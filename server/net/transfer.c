@@ -10,13 +10,12 @@
 
 /* ---- where to */
 
-/* In our own slot it is our own mailbox, which the engine that comes in our place will read. */
 static int peer_of(const struct ax_engine *e)
 {
     for (unsigned i = 0; i < e->npeers; i++)
-        if (e->peers[i] >= 0 && i != e->slot)
+        if (e->peers[i] >= 0)
             return e->peers[i];
-    return e->slot < e->npeers ? e->peers[e->slot] : -1;
+    return -1;
 }
 
 static int way_out(const struct ax_engine *e)
