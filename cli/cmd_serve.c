@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "supervisor/cpus.h"
 #include "supervisor/dirs.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/upgrade.h"
 
 enum { DEFAULT_PORT = 3001, WORKERS_MAX = 1024, HOST_MAX = 64 };
 
@@ -297,7 +299,8 @@ static void on_problem(void *ctx, const struct ax_err *err)
     ax_say_err(err, AX_EXIT_FAILED);
 }
 
-static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w, struct background *bg)
+static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w, struct background *bg,
+                 int left)
 {
     struct serving serving = {args, bg, logical_cwd()};
     struct ax_serve_options o = {
@@ -309,6 +312,8 @@ static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w,
         .listen = w->given ? &w->listen : NULL,
         .workers = w->workers,
         .pid_file = ax_app_option(app, args, "pid-file"),
+        .cwd = serving.cwd,
+        .left = left,
         .output = bg->on ? bg->log : -1,
         .environ = environ,
         .listening = on_listening,
@@ -331,19 +336,55 @@ static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w,
     return result.manifest ? AX_EXIT_MANIFEST : AX_EXIT_FAILED;
 }
 
+/* ---- the program takes the place of another one in its process, or is asked whether it could */
+struct succession {
+    bool asked; /* only says what it is */
+    int left;   /* what the one before has left; 0 = nothing, an ordinary start */
+};
+
+/* Nobody else shall see it. */
+static int succession(const struct ax_args *args, struct succession *ret)
+{
+    const char *value = getenv(AX_UPGRADE_ENV);
+    uint64_t fd = 0;
+
+    *ret = (struct succession){.asked = value && strcmp(value, AX_UPGRADE_CHECK) == 0};
+    if (value && !ret->asked && (!ax_str_u64(ax_str(value), &fd) || fd <= STDERR_FILENO || fd > INT_MAX))
+        return ax_usage(args, "%s is not for people (found '%s')", AX_UPGRADE_ENV, value);
+    ret->left = (int)fd;
+    unsetenv(AX_UPGRADE_ENV);
+    return AX_EXIT_OK;
+}
+
+static int tell_what_it_is(void)
+{
+    char text[AX_UPGRADE_TEXT];
+
+    ax_upgrade_tell(text);
+    printf("%s\n", text);
+    return AX_EXIT_OK;
+}
+
 static int serve_run(struct ax_args *args)
 {
     struct ax_app app;
     struct wish w = {.given = false};
     struct background bg = {.ready = -1, .log = -1};
-    int code = ax_app_load(args, &app);
+    struct succession su;
+    int code = succession(args, &su);
 
+    if (code != AX_EXIT_OK)
+        return code;
+    code = ax_app_load(args, &app);
     if (code == AX_EXIT_OK)
         code = wish_listen(&app, args, &w);
     if (code == AX_EXIT_OK)
         code = wish_workers(&app, args, &w);
-    if (code == AX_EXIT_OK && (!ax_args_flag(args, "daemon", false) || go_background(&app, args, &bg, &code)))
-        code = serve(&app, args, &w, &bg);
+    bool stays = su.left || !ax_args_flag(args, "daemon", false);
+    if (code == AX_EXIT_OK && su.asked)
+        code = tell_what_it_is();
+    else if (code == AX_EXIT_OK && (stays || go_background(&app, args, &bg, &code)))
+        code = serve(&app, args, &w, &bg, su.left);
     if (bg.log >= 0)
         close(bg.log);
     ax_app_fini(&app);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -226,6 +227,17 @@ int ax_segment_create(unsigned workers, unsigned max_routes, struct ax_segment *
     return 0;
 }
 
+void ax_segment_layout(char out[AX_LAYOUT_TEXT])
+{
+    snprintf(out, AX_LAYOUT_TEXT, "%d.%zu.%zu.%zu", AX_SEGMENT_LAYOUT, sizeof(struct ax_counters),
+             sizeof(struct ax_series), sizeof(struct ax_request_record));
+}
+
+int ax_segment_like(const struct ax_segment *s, struct ax_segment **ret, int *ret_fd, struct ax_err *reterr)
+{
+    return ax_segment_create(s->g.workers, s->g.max_routes, ret, ret_fd, reterr);
+}
+
 static int check_header(const struct shared *h, size_t file_bytes, struct geometry *ret,
                         struct ax_err *reterr)
 {
@@ -415,6 +427,25 @@ void ax_count_request(struct ax_wstat *w, uint32_t route, unsigned status, uint6
     if (total_us > __atomic_load_n(&s->max_us, __ATOMIC_RELAXED))
         ax_count_set(&s->max_us, total_us);
     __atomic_store_n(&s->count, __atomic_load_n(&s->count, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- notes */
+
+bool ax_segment_put_series(struct ax_segment *s, unsigned worker, unsigned i, const struct ax_series *v)
+{
+    struct ax_wstat *w = area_of(s, worker);
+
+    if (i >= w->series_max)
+        return false;
+    series_of(w)[i] = *v;
+    if (i >= w->series_used)
+        w->series_used = i + 1;
+    return true;
+}
+
+void ax_segment_put_counters(struct ax_segment *s, unsigned worker, const struct ax_counters *v)
+{
+    area_of(s, worker)->counters = *v;
 }
 
 uint8_t ax_record_text(char *dst, size_t cap, struct ax_str s)

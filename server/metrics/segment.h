@@ -139,6 +139,16 @@ unsigned ax_segment_series_count(const struct ax_segment *s, unsigned worker);
 const struct ax_series *ax_segment_series(const struct ax_segment *s, unsigned worker, unsigned i);
 /* `count` is read first and written last: the other sums are never behind it. */
 void ax_segment_read_series(const struct ax_segment *s, unsigned worker, unsigned i, struct ax_series *ret);
+/* ---- a reader's own notes in the form of a segment: how far it had read another one */
+enum { AX_LAYOUT_TEXT = 64 };
+/* What another program must say of itself to be able to read segments made by this one. */
+void ax_segment_layout(char out[AX_LAYOUT_TEXT]);
+/* An empty one for as many workers and routes.  As ax_segment_create. */
+int ax_segment_like(const struct ax_segment *s, struct ax_segment **ret, int *ret_fd, struct ax_err *reterr);
+/* `i` may be beyond those that are there; false beyond what there can be. */
+bool ax_segment_put_series(struct ax_segment *s, unsigned worker, unsigned i, const struct ax_series *v);
+void ax_segment_put_counters(struct ax_segment *s, unsigned worker, const struct ax_counters *v);
+
 /* Takes the oldest waiting record of a worker; false when there is none.  One reader. */
 bool ax_segment_take_record(struct ax_segment *s, unsigned worker, struct ax_request_record *ret);
 

@@ -37,6 +37,11 @@ void ax_source_free(struct ax_source *src);
 /* Its engine is gone: what it counted is still taken, its gauges (connections, inflight) are no longer. */
 void ax_source_end(struct ax_source *src);
 
+/* How far it was counted, for another process that goes on with the same segment: as notes in a segment of
+ * the same size (ax_segment_like), and back from there.  -AX_E_NOMEM, -AX_E_PROTO when the sizes differ. */
+int ax_source_save(const struct ax_source *src, struct ax_segment *notes, struct ax_err *reterr);
+int ax_source_load(struct ax_source *src, const struct ax_segment *notes, struct ax_err *reterr);
+
 struct ax_server_sample {       /* what the supervisor knows beside the segment */
     uint64_t rss_bytes, cpu_us; /* of supervisor and engines; cpu as a difference since the last sample */
     uint64_t worker_restarts;   /* difference */

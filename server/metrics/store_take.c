@@ -304,6 +304,40 @@ static int remember(struct seen_worker *w, unsigned i)
     return 0;
 }
 
+int ax_source_save(const struct ax_source *src, struct ax_segment *notes, struct ax_err *reterr)
+{
+    if (ax_segment_workers(notes) != src->nworkers)
+        return ax_fail(reterr, AX_E_PROTO, "notes of another size");
+    for (unsigned w = 0; w < src->nworkers; w++) {
+        const struct seen_worker *seen = &src->workers[w];
+        ax_segment_put_counters(notes, w, &seen->counters);
+        for (unsigned i = 0; i < seen->nseries; i++)
+            if (seen->series[i] && !ax_segment_put_series(notes, w, i, seen->series[i]))
+                return ax_fail(reterr, AX_E_PROTO, "notes of another size");
+    }
+    return 0;
+}
+
+int ax_source_load(struct ax_source *src, const struct ax_segment *notes, struct ax_err *reterr)
+{
+    struct ax_series s;
+
+    if (ax_segment_workers(notes) != src->nworkers)
+        return ax_fail(reterr, AX_E_PROTO, "notes of another size");
+    for (unsigned w = 0; w < src->nworkers; w++) {
+        ax_segment_read_counters(notes, w, &src->workers[w].counters);
+        for (unsigned i = 0; i < ax_segment_series_count(notes, w); i++) {
+            ax_segment_read_series(notes, w, i, &s);
+            if (s.count == 0)
+                continue;
+            if (remember(&src->workers[w], i) < 0)
+                return ax_fail(reterr, AX_E_NOMEM, "no memory for what was counted");
+            *src->workers[w].series[i] = s;
+        }
+    }
+    return 0;
+}
+
 static int take_series(struct ax_store *st, struct ax_store_batch *b, bool mixed, struct ax_source *src,
                        unsigned worker, unsigned i)
 {

@@ -333,6 +333,70 @@ bool ax_totals_moved(struct ax_totals *t)
     return moved;
 }
 
+/* ---- over to another process */
+static void subtract_series(const struct ax_totals *t, struct ax_total *from, struct ax_series *seen)
+{
+    struct ax_total part = {0};
+    const struct ax_series none = {0};
+
+    add_difference(t, &part, seen, &none);
+    for (unsigned i = 0; i <= AX_TOTALS_BOUNDS; i++)
+        from->bucket[i] -= part.bucket[i];
+    from->count -= part.count;
+    from->bytes_in -= part.bytes_in;
+    from->bytes_out -= part.bytes_out;
+    from->queue_us -= part.queue_us;
+    from->handler_us -= part.handler_us;
+    from->send_us -= part.send_us;
+    *seen = (struct ax_series){.count = 0};
+}
+
+static void rewind_worker(struct ax_totals *t, struct seen *w)
+{
+    struct ax_counters *sum = &t->counters;
+
+    for (unsigned i = 0; i < w->nseries; i++)
+        if (w->series[i] && w->series[i]->count)
+            subtract_series(t, &t->series[w->index[i]].total, w->series[i]);
+#define M(name, kind, unit, help) sum->name -= kind == COUNTER ? w->counters.name : 0;
+#include "metrics/metrics.def"
+#undef M
+    w->counters = (struct ax_counters){0};
+}
+
+void ax_totals_rewind(struct ax_totals *t)
+{
+    for (unsigned i = 0; i < t->nsources; i++)
+        for (unsigned w = 0; w < t->sources[i].nworkers; w++)
+            rewind_worker(t, &t->sources[i].workers[w]);
+}
+
+int ax_totals_seed(struct ax_totals *t, const struct ax_total *sum, struct ax_err *reterr)
+{
+    struct ax_route_name name = {ax_str(sum->method), ax_str(sum->pattern), AX_STR("-")};
+    uint32_t i = sum->status_class < AX_STATUS_CLASSES ? find_or_make(t, &name, sum->status_class) : NONE;
+
+    if (i == NONE)
+        return ax_fail(reterr, AX_E_NOMEM, "no memory for the sums of the metrics");
+    struct ax_total *to = &t->series[i].total;
+    for (unsigned k = 0; k <= AX_TOTALS_BOUNDS; k++)
+        to->bucket[k] += sum->bucket[k];
+    to->count += sum->count;
+    to->bytes_in += sum->bytes_in;
+    to->bytes_out += sum->bytes_out;
+    to->queue_us += sum->queue_us;
+    to->handler_us += sum->handler_us;
+    to->send_us += sum->send_us;
+    return 0;
+}
+
+void ax_totals_seed_counters(struct ax_totals *t, const struct ax_counters *sums)
+{
+#define M(name, kind, unit, help) t->counters.name += kind == COUNTER ? sums->name : 0;
+#include "metrics/metrics.def"
+#undef M
+}
+
 const struct ax_counters *ax_totals_counters(const struct ax_totals *t)
 {
     return &t->counters;

@@ -46,6 +46,14 @@ int ax_totals_take(struct ax_totals *t, struct ax_err *reterr);
 /* Has any worker's loop turned since the last call?  Looks at the heartbeats alone. */
 bool ax_totals_moved(struct ax_totals *t);
 
+/* ---- over to another process, which reads the same segments from their beginnings */
+/* The sums lose what the segments that are here have counted, and the next take counts it again: what is left
+ * is what no other reader can know. */
+void ax_totals_rewind(struct ax_totals *t);
+/* Adds what another process has summed up; of the counters only those that are COUNTERs.  -AX_E_NOMEM. */
+int ax_totals_seed(struct ax_totals *t, const struct ax_total *sum, struct ax_err *reterr);
+void ax_totals_seed_counters(struct ax_totals *t, const struct ax_counters *sums);
+
 /* As of the last take.  COUNTERs are sums over all engines there ever were, GAUGEs those of the segments that
  * are there now: sums, but of pool_high the largest. */
 const struct ax_counters *ax_totals_counters(const struct ax_totals *t);

@@ -78,7 +78,7 @@ static void on_look(uv_timer_t *t)
     uv_timer_start(t, on_look, ms, 0);
 }
 
-static int start_reading(struct ax_admin *a, struct ax_err *reterr)
+int ax_admin_read(struct ax_admin *a, struct ax_err *reterr)
 {
     if (a->totals)
         return 0;
@@ -172,20 +172,15 @@ static int make_worker(struct ax_door *d, struct ax_err *reterr)
     return rc;
 }
 
-static int make_parts(struct ax_door *d, const struct ax_listen *l, const char *root, struct ax_err *reterr)
+static int make_parts(struct ax_door *d, const char *key, struct ax_err *reterr)
 {
-    struct ax_sockets_input in = {l, 1, BACKLOG, root, ax_in_container()};
-    int rc;
-
-    if (!(d->key = key_of(l, root)))
+    if (!(d->key = ax_strdup(key)))
         return ax_fail(reterr, AX_E_NOMEM, "no memory for the admin listener");
-    rc = ax_segment_private(1, 1, &d->segment, reterr);
-    if (rc == 0)
-        rc = ax_sockets_open(&in, &d->sockets, reterr);
+    int rc = ax_segment_private(1, 1, &d->segment, reterr);
     return rc < 0 ? rc : make_worker(d, reterr);
 }
 
-static int open_door(struct ax_admin *a, const struct ax_listen *l, const char *root, struct ax_err *reterr)
+int ax_admin_door(struct ax_admin *a, const char *key, struct ax_sockets *sockets, struct ax_err *reterr)
 {
     struct ax_door *d = ax_calloc(1, sizeof *d);
 
@@ -194,14 +189,29 @@ static int open_door(struct ax_admin *a, const struct ax_listen *l, const char *
     *d = (struct ax_door){.magic = AX_DOOR_MAGIC, .admin = a, .fresh = true};
     ax_list_push(&a->doors, &d->node);
     a->ndoors++;
-    int rc = make_parts(d, l, root, reterr);
+    int rc = make_parts(d, key, reterr);
     if (rc < 0) {
         free_door(d);
         return rc;
     }
+    d->sockets = *sockets;
+    sockets->n = 0;
     for (size_t i = 0; rc == 0 && i < d->sockets.n; i++)
         rc = ax_worker_listen(d->worker, d->sockets.v[i].fd, reterr);
     return rc; /* the caller cancels what was opened */
+}
+
+static int open_door(struct ax_admin *a, const struct ax_listen *l, const char *key, const char *root,
+                     struct ax_err *reterr)
+{
+    struct ax_sockets_input in = {l, 1, BACKLOG, root, ax_in_container()};
+    struct ax_sockets sockets = {.n = 0};
+    int rc = ax_sockets_open(&in, &sockets, reterr);
+
+    if (rc == 0)
+        rc = ax_admin_door(a, key, &sockets, reterr);
+    ax_sockets_close(&sockets);
+    return rc;
 }
 
 static struct ax_door *find_door(const struct ax_admin *a, const char *key)
@@ -218,24 +228,26 @@ static struct ax_door *find_door(const struct ax_admin *a, const char *key)
 /* Keeps the door of this address, or opens one. */
 static int want_door(struct ax_admin *a, const struct ax_listen *l, const char *root, struct ax_err *reterr)
 {
+    struct ax_sockets_input in = {l, 1, BACKLOG, root, ax_in_container()};
     char *key = key_of(l, root);
     struct ax_door *d = key ? find_door(a, key) : NULL;
+    int rc = 0;
 
-    ax_free(key);
     if (!key)
         return ax_fail(reterr, AX_E_NOMEM, "no memory for the admin listener");
-    if (!d)
-        return open_door(a, l, root, reterr);
-    d->leaving = false;
-    struct ax_sockets_input in = {l, 1, BACKLOG, root, ax_in_container()};
-    return l->kind == AX_LISTEN_UNIX ? ax_sockets_renew(&in, &d->sockets, &d->wanted, reterr) : 0;
+    if (d)
+        d->leaving = false;
+    else
+        rc = open_door(a, l, key, root, reterr);
+    ax_free(key);
+    return d && l->kind == AX_LISTEN_UNIX ? ax_sockets_renew(&in, &d->sockets, &d->wanted, reterr) : rc;
 }
 
 /* ---- all of them */
 
 int ax_admin_prepare(struct ax_admin *a, const struct ax_manifest *m, struct ax_err *reterr)
 {
-    int rc = m->admin.nlisten ? start_reading(a, reterr) : 0;
+    int rc = m->admin.nlisten ? ax_admin_read(a, reterr) : 0;
 
     AX_LIST_EACH(it, &a->doors)
     {
@@ -282,7 +294,7 @@ void ax_admin_cancel(struct ax_admin *a)
 
 int ax_admin_watch(struct ax_admin *a, struct ax_err *reterr)
 {
-    int rc = start_reading(a, reterr);
+    int rc = ax_admin_read(a, reterr);
 
     a->watched = rc == 0;
     return rc;

@@ -46,6 +46,14 @@ void ax_admin_cancel(struct ax_admin *a); /* closes what was new */
 int ax_admin_watch(struct ax_admin *a, struct ax_err *reterr);
 /* What /health/live says. */
 bool ax_admin_live(struct ax_admin *a);
+/* ---- over to the next program of this process (upgrade.h) */
+struct ax_baton;
+struct json_t;
+/* Before ax_admin_leave; `same`: the next one reads the segments of the engines, so it counts what they have.
+ */
+void ax_admin_settle(struct ax_admin *a, bool same);
+struct json_t *ax_admin_leave(const struct ax_admin *a, struct ax_baton *b); /* NULL = out of memory */
+int ax_admin_adopt(struct ax_admin *a, const struct json_t *left, struct ax_err *reterr);
 /* Calls each(ctx, url) for every address really bound. */
 void ax_admin_each(const struct ax_admin *a, void (*each)(void *ctx, const char *url), void *ctx);
 /* Closes all doors and frees itself on the loop.  NULL is fine. */

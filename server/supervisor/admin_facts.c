@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "supervisor/admin.h"
+#include "supervisor/adopt.h"
 #include "supervisor/runner.h"
 #include "supervisor/supervisor_private.h"
 
@@ -45,6 +46,8 @@ int ax_supervisor_admin(struct ax_supervisor *s, struct ax_err *reterr)
         .loop = &s->loop, .writer = s->writer, .log = &s->log, .facts = facts, .ctx = s};
     int rc = ax_admin_new(&o, &s->admin, reterr);
 
+    if (rc == 0 && s->left)
+        return ax_adopt_admin(s, reterr);
     if (rc == 0)
         rc = ax_admin_prepare(s->admin, s->m, reterr);
     if (rc < 0)

@@ -47,6 +47,9 @@ struct ax_admin {
     unsigned pages; /* pages of metrics that are not sent yet */
 };
 
+/* A door on sockets that are open (taken with success). */
+int ax_admin_door(struct ax_admin *a, const char *key, struct ax_sockets *sockets, struct ax_err *reterr);
+int ax_admin_read(struct ax_admin *a, struct ax_err *reterr); /* begins to, unless it does already */
 /* Looks at the heartbeats; returns when it should be looked again, in milliseconds. */
 uint64_t ax_admin_look(struct ax_admin *a);
 /* What /proc says of us and the engines now; returns the resident bytes and brings a->cpu_us up to date. */

@@ -232,13 +232,12 @@ static bool may_talk(const struct ax_control *c, const uv_pipe_t *pipe)
     return uv_fileno((const uv_handle_t *)pipe, &fd) == 0 && ax_peer_may_talk(&c->rule, fd);
 }
 
-static void on_connection(uv_stream_t *server, int status)
+static struct client *new_client(struct ax_control *c)
 {
-    struct ax_control *c = AX_CAST(struct ax_control, server->data, CONTROL_MAGIC);
-    struct client *cl = status == 0 ? ax_calloc(1, sizeof *cl) : NULL;
+    struct client *cl = ax_calloc(1, sizeof *cl);
 
     if (!cl)
-        return;
+        return NULL;
     cl->magic = CLIENT_MAGIC;
     cl->control = c;
     uv_pipe_init(c->o.loop, &cl->pipe, 0);
@@ -247,6 +246,16 @@ static void on_connection(uv_stream_t *server, int status)
     cl->open = 2;
     ax_list_push(&c->clients, &cl->node);
     c->nclients++;
+    return cl;
+}
+
+static void on_connection(uv_stream_t *server, int status)
+{
+    struct ax_control *c = AX_CAST(struct ax_control, server->data, CONTROL_MAGIC);
+    struct client *cl = status == 0 ? new_client(c) : NULL;
+
+    if (!cl)
+        return;
     bool in = uv_accept(server, (uv_stream_t *)&cl->pipe) == 0 && c->nclients <= AX_CONTROL_CLIENTS_MAX;
     if (in && !may_talk(c, &cl->pipe))
         refuse(cl, "this user may not control the server");
@@ -270,17 +279,21 @@ void ax_control_flushed(struct ax_control *c, uint64_t number)
     }
 }
 
+static struct client *who_reloads(const struct ax_control *c)
+{
+    AX_LIST_EACH(it, &c->clients)
+    {
+        struct client *cl = AX_LIST_ENTRY(it, struct client, node);
+        if (cl->reloads && !uv_is_closing((uv_handle_t *)&cl->pipe))
+            return cl;
+    }
+    return NULL;
+}
+
 void ax_control_reloading(struct ax_control *c, char *text, bool last)
 {
-    struct client *who = NULL;
+    struct client *who = c && !c->closing ? who_reloads(c) : NULL;
 
-    if (c && !c->closing)
-        AX_LIST_EACH(it, &c->clients)
-        {
-            struct client *cl = AX_LIST_ENTRY(it, struct client, node);
-            if (cl->reloads && !uv_is_closing((uv_handle_t *)&cl->pipe))
-                who = cl;
-        }
     if (!who) { /* a HUP asked for it, or the client has gone */
         ax_free(text);
         return;
@@ -304,7 +317,41 @@ static void on_server_closed(uv_handle_t *h)
 static int rule_of(const struct ax_control_options *o, struct ax_peer_rule *ret, struct ax_err *reterr)
 {
     *ret = (struct ax_peer_rule){geteuid(), getegid(), o->mode};
+    if (o->left) {
+        ret->mode = o->left->mode;
+        ret->group = o->left->group;
+        return 0;
+    }
     return o->group ? ax_group_id(o->group, &ret->group, reterr) : 0;
+}
+
+static void adopt_client(struct ax_control *c, const struct ax_control_left *left)
+{
+    struct client *cl = new_client(c);
+
+    if (!cl || uv_pipe_open(&cl->pipe, left->client) < 0) {
+        close(left->client);
+        if (cl)
+            drop(cl);
+        return;
+    }
+    cl->reloads = true;
+    cl->half = left->half;
+    if (!left->half && uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) < 0)
+        drop(cl);
+}
+
+void ax_control_leave(const struct ax_control *c, struct ax_control_left *ret)
+{
+    const struct client *cl = who_reloads(c);
+    uv_os_fd_t fd;
+
+    *ret = (struct ax_control_left){
+        .fd = -1, .client = -1, .half = cl && cl->half, .mode = c->rule.mode, .group = c->rule.group};
+    if (uv_fileno((const uv_handle_t *)&c->server, &fd) == 0)
+        ret->fd = fd;
+    if (cl && uv_fileno((const uv_handle_t *)&cl->pipe, &fd) == 0)
+        ret->client = fd;
 }
 
 int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr)
@@ -321,7 +368,10 @@ int ax_control_open(const struct ax_control_options *o, struct ax_control **ret,
     rc = rule_of(o, &rule, reterr);
     if (rc < 0)
         goto fail;
-    rc = fd = ax_unix_listen(&(struct ax_unix_bind){path, o->mode, o->group, BACKLOG}, reterr);
+    if (o->left)
+        rc = fd = o->left->fd;
+    else
+        rc = fd = ax_unix_listen(&(struct ax_unix_bind){path, o->mode, o->group, BACKLOG}, reterr);
     if (rc < 0)
         goto fail;
     *c = (struct ax_control){.magic = CONTROL_MAGIC, .o = *o, .rule = rule, .path = path};
@@ -339,6 +389,8 @@ int ax_control_open(const struct ax_control_options *o, struct ax_control **ret,
         ax_control_close(c, false);
         return ax_fail(reterr, AX_E_SYS, "cannot listen on %s: %s", o->path, uv_strerror(rc));
     }
+    if (o->left && o->left->client >= 0)
+        adopt_client(c, o->left);
     *ret = c;
     return 0;
 fail:

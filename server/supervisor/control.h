@@ -13,18 +13,29 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <uv.h>
 
 #include "base/err.h"
 
 enum { AX_CONTROL_LINE_MAX = 4096, AX_CONTROL_CLIENTS_MAX = 64, AX_CONTROL_IDLE_MS = 10000 };
 
+/* A control socket that goes from one program of this process to the next. */
+struct ax_control_left {
+    int fd;     /* listens; OWNED, taken only with success */
+    int client; /* who asked for the reload that runs; -1 = nobody waits */
+    bool half;  /* the client has sent all it will */
+    int mode;   /* as it was opened with */
+    gid_t group;
+};
+
 struct ax_control_options {
     uv_loop_t *loop;
     const char *path; /* of the socket */
     int mode;
-    const char *group; /* NULL = ours */
-    unsigned idle_ms;  /* 0 = AX_CONTROL_IDLE_MS */
+    const char *group;                  /* NULL = ours */
+    const struct ax_control_left *left; /* goes on with this one; NULL = opens one */
+    unsigned idle_ms;                   /* 0 = AX_CONTROL_IDLE_MS */
     /* The status as one line of JSON without its end; OWNED by control (ax_free), NULL = out of memory. */
     char *(*status)(void *ctx);
     void (*stop)(void *ctx);
@@ -39,6 +50,7 @@ struct ax_control_options {
 struct ax_control;
 
 int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr);
+void ax_control_leave(const struct ax_control *c, struct ax_control_left *ret);
 /* Everything that flush asked for up to `number` has been written: who waits for it is told.  NULL is fine.
  */
 void ax_control_flushed(struct ax_control *c, uint64_t number);

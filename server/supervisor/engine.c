@@ -289,7 +289,6 @@ static int listen_to(struct ax_engine *e, int *fd, struct ax_err *reterr)
 
 static void close_start(const struct start *st)
 {
-    close_fd(st->segment_fd);
     close_fd(st->plan_fd);
     close_fd(st->pair[1]);
     close_fd(st->mailbox[1]);
@@ -310,9 +309,10 @@ int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
     close_start(&st);
     if (rc > 0 && listen_to(e, &st.pair[0], reterr) == 0) {
         *ret = e;
-        *ret_parts = (struct ax_engine_parts){segment, st.mailbox[0]};
+        *ret_parts = (struct ax_engine_parts){segment, st.segment_fd, st.mailbox[0]};
         return 0;
     }
+    close_fd(st.segment_fd);
     close_fd(st.pair[0]);
     close_fd(st.mailbox[0]);
     ax_segment_free(segment);
@@ -325,4 +325,42 @@ int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
     e->o.on_exit = NULL;
     close_handles(e);
     return -AX_E_SYS;
+}
+
+/* ---- from one program to the next */
+int ax_engine_adopt(const struct ax_engine_options *o, pid_t pid, int control, struct ax_str rest,
+                    struct ax_engine **ret, struct ax_err *reterr)
+{
+    struct ax_engine *e = ax_calloc(1, sizeof *e);
+
+    if (!e)
+        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    *e = (struct ax_engine){
+        .magic = ENGINE_MAGIC, .o = *o, .pid = pid, .line = AX_BUF_INIT(AX_ENGINE_LINE_MAX)};
+    if (!ax_buf_add(&e->line, rest.p, rest.n)) {
+        ax_buf_fini(&e->line);
+        ax_free(e);
+        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    }
+    int rc = listen_to(e, &control, reterr);
+    if (rc == 0) {
+        *ret = e;
+        return 0;
+    }
+    e->ended = true; /* its handles are on the loop: they free it */
+    e->o.on_exit = NULL;
+    close_handles(e);
+    return rc;
+}
+
+bool ax_engine_leave(const struct ax_engine *e, int *ret_control, struct ax_str *ret_rest)
+{
+    uv_os_fd_t fd;
+
+    if (e->ended || uv_stream_get_write_queue_size((const uv_stream_t *)&e->control) > 0 ||
+        uv_fileno((const uv_handle_t *)&e->control, &fd) < 0)
+        return false;
+    *ret_control = fd;
+    *ret_rest = ax_buf_str(&e->line);
+    return true;
 }

@@ -37,11 +37,18 @@ struct ax_engine;
 
 struct ax_engine_parts { /* OWNED by the caller from then on */
     struct ax_segment *segment;
-    int mailbox; /* the sender end */
+    int segment_fd; /* of the segment: for whoever goes on in our place */
+    int mailbox;    /* the sender end */
 };
 /* *ret is OWNED by the loop: it frees itself after on_exit. */
 int ax_engine_start(const struct ax_engine_options *o, struct ax_engine **ret,
                     struct ax_engine_parts *ret_parts, struct ax_err *reterr);
+/* One that the program that we were has started and left to us: `control` is our end of its pair (taken only
+ * with success), `rest` what it had said without an end of line.  loop, log and callbacks of *o are used. */
+int ax_engine_adopt(const struct ax_engine_options *o, pid_t pid, int control, struct ax_str rest,
+                    struct ax_engine **ret, struct ax_err *reterr);
+/* What that takes.  False: it has ended, or has not read all it was told. */
+bool ax_engine_leave(const struct ax_engine *e, int *ret_control, struct ax_str *ret_rest);
 pid_t ax_engine_pid(const struct ax_engine *e);
 
 enum ax_order {

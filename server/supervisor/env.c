@@ -46,8 +46,8 @@ static bool push(struct ax_env *e, char *entry)
 
 static bool ours_alone(const char *entry)
 {
-    static const char *const list[] = {"LISTEN_PID",    "LISTEN_FDS",    "LISTEN_FDNAMES",
-                                       "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"};
+    static const char *const list[] = {"LISTEN_PID",    "LISTEN_FDS",   "LISTEN_FDNAMES", "NOTIFY_SOCKET",
+                                       "WATCHDOG_USEC", "WATCHDOG_PID", "ACTIX_UPGRADE"};
 
     for (size_t i = 0; i < AX_COUNT(list); i++)
         if (names(entry, list[i], strlen(list[i])))

@@ -111,6 +111,43 @@ int ax_generation_new(const struct ax_serve_options *o, const struct ax_reading 
     return 0;
 }
 
+int ax_generation_adopt(const struct ax_serve_options *o, const struct ax_reading *r,
+                        const struct ax_generation_left *left, struct ax_generation **ret,
+                        struct ax_err *reterr)
+{
+    struct ax_generation *g = ax_calloc(1, sizeof *g);
+    int rc = 0;
+
+    if (!g)
+        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    *g = (struct ax_generation){.refs = 1,
+                                .number = left->number,
+                                .o = o,
+                                .reading = *r,
+                                .m = r->manifest,
+                                .node = ax_strdup(left->node),
+                                .script = ax_strdup(left->script),
+                                .workers = left->workers,
+                                .engines = left->engines,
+                                .connections = left->connections,
+                                .access_format = access_format(r->manifest),
+                                .board_fd = -1};
+    if (!g->node || !g->script)
+        rc = ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    if (rc == 0)
+        rc = ax_env_make(g->m, o->environ, NULL, &g->env, reterr);
+    if (rc == 0 && left->board_fd >= 0)
+        rc = ax_board_attach(left->board_fd, &g->board, reterr);
+    if (rc < 0) {
+        g->reading.owner = NULL;
+        ax_generation_unref(g);
+        return rc;
+    }
+    g->board_fd = left->board_fd;
+    *ret = g;
+    return 0;
+}
+
 void ax_generation_ref(struct ax_generation *g)
 {
     g->refs++;

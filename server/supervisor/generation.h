@@ -30,6 +30,16 @@ struct ax_generation {
  * only with success.  *ret holds one reference. */
 int ax_generation_new(const struct ax_serve_options *o, const struct ax_reading *r, unsigned number,
                       struct ax_generation **ret, struct ax_err *reterr);
+/* One that an earlier program of this process has made, as far as it is known: the manifest is that of *r. */
+struct ax_generation_left {
+    unsigned number, workers, engines;
+    int64_t connections;
+    const char *node, *script; /* copied */
+    int board_fd;              /* OWNED, taken only with success; -1 */
+};
+int ax_generation_adopt(const struct ax_serve_options *o, const struct ax_reading *r,
+                        const struct ax_generation_left *left, struct ax_generation **ret,
+                        struct ax_err *reterr);
 void ax_generation_ref(struct ax_generation *g);
 void ax_generation_unref(struct ax_generation *g); /* NULL is fine */
 /* One line when limits.connections had to be lowered. */

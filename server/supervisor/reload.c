@@ -15,6 +15,7 @@
 #include "supervisor/slot.h"
 #include "supervisor/supervisor_private.h"
 #include "supervisor/systemd.h"
+#include "supervisor/upgrade.h"
 
 enum { LINE_MAX_BYTES = 1024 };
 enum { SETTLE_MS = 5000 }; /* an old engine may be in the middle of long JavaScript */
@@ -355,6 +356,36 @@ static const char *why_not(const struct ax_supervisor *s)
                                      : NULL;
 }
 
+/* ---- into the program that is installed now */
+static void tell_said(struct ax_supervisor *s, const char *said)
+{
+    for (size_t n; *said; said += n + (said[n] == '\n')) {
+        struct ax_err err = {0};
+        n = strcspn(said, "\n");
+        ax_fail(&err, AX_E_SYNTAX, "%.*s", (int)n, said);
+        if (n)
+            on_problem(s, &err, false);
+    }
+}
+
+/* Only to tell why not: otherwise the new program goes on from here. */
+static void upgrade(struct ax_supervisor *s)
+{
+    struct ax_upgrade *to = ax_calloc(1, sizeof *to);
+    struct ax_err err = {0};
+    int rc = to ? ax_upgrade_ask(s, to, &err) : ax_fail(&err, AX_E_NOMEM, "out of memory");
+
+    if (rc == 0) {
+        tell_text(s, "note", "version %s takes over from %s", to->version, AX_VERSION);
+        ax_supervisor_event(s, "reload", "version %s takes over from %s", to->version, AX_VERSION);
+        rc = ax_upgrade_exec(s, to, &err);
+    } else if (to) {
+        tell_said(s, to->said);
+    }
+    fail(s, to && to->manifest, err.msg);
+    ax_free(to);
+}
+
 int ax_reload_begin(struct ax_supervisor *s, struct ax_err *reterr)
 {
     const char *no = why_not(s);
@@ -370,6 +401,10 @@ int ax_reload_begin(struct ax_supervisor *s, struct ax_err *reterr)
     s->reload->log.fd = -1;
     s->reload->began = ax_mono_now();
     ax_systemd_reloading(s);
+    if (ax_upgrade_wanted(s->exe)) {
+        upgrade(s);
+        return 0;
+    }
     if (!read_generation(s))
         return 0;
     s->last_generation++;

@@ -138,6 +138,8 @@ static void on_closed(uv_handle_t *h)
 
     if (r->mailbox >= 0)
         close(r->mailbox);
+    if (r->segment_fd >= 0)
+        close(r->segment_fd);
     ax_generation_unref(r->gen);
     ax_free(r->workers);
     r->magic = 0;
@@ -186,6 +188,28 @@ static void patience(struct ax_runner *r, uv_timer_cb then, int64_t timeout_us)
         uv_timer_start(&r->timer, then, (uint64_t)(timeout_us / 1000) + GRACE_MS, 0);
 }
 
+static struct ax_runner *new_runner(struct ax_slot *slot, struct ax_generation *gen, struct ax_err *reterr)
+{
+    struct ax_runner *r = ax_calloc(1, sizeof *r);
+
+    if (!r) {
+        ax_fail(reterr, AX_E_NOMEM, "out of memory");
+        return NULL;
+    }
+    *r = (struct ax_runner){.magic = AX_RUNNER_MAGIC,
+                            .s = slot->s,
+                            .slot = slot,
+                            .gen = gen,
+                            .segment_fd = -1,
+                            .mailbox = -1,
+                            .started = ax_mono_now()};
+    ax_generation_ref(gen);
+    ax_list_init(&r->node);
+    uv_timer_init(&slot->s->loop, &r->timer);
+    r->timer.data = r;
+    return r;
+}
+
 static int start_engine(struct ax_runner *r, bool beside, struct ax_err *reterr)
 {
     struct ax_supervisor *s = r->s;
@@ -220,6 +244,7 @@ static int start_engine(struct ax_runner *r, bool beside, struct ax_err *reterr)
     if (rc < 0)
         return rc;
     r->mailbox = parts.mailbox;
+    r->segment_fd = parts.segment_fd;
     if (ax_writer_add(s->writer, parts.segment, ax_engine_pid(r->engine), &why) < 0) {
         /* what it counts would be lost: better no such engine; on_exit follows */
         ax_segment_free(parts.segment);
@@ -234,21 +259,11 @@ static int start_engine(struct ax_runner *r, bool beside, struct ax_err *reterr)
 int ax_runner_start(struct ax_slot *slot, struct ax_generation *gen, bool beside, struct ax_runner **ret,
                     struct ax_err *reterr)
 {
-    struct ax_runner *r = ax_calloc(1, sizeof *r);
+    struct ax_runner *r = new_runner(slot, gen, reterr);
+    int rc = r ? start_engine(r, beside, reterr) : -AX_E_NOMEM;
 
-    if (!r)
-        return ax_fail(reterr, AX_E_NOMEM, "out of memory");
-    *r = (struct ax_runner){.magic = AX_RUNNER_MAGIC,
-                            .s = slot->s,
-                            .slot = slot,
-                            .gen = gen,
-                            .mailbox = -1,
-                            .started = ax_mono_now()};
-    ax_generation_ref(gen);
-    ax_list_init(&r->node);
-    uv_timer_init(&slot->s->loop, &r->timer);
-    r->timer.data = r;
-    int rc = start_engine(r, beside, reterr);
+    if (rc < 0 && !r)
+        return rc;
     if (rc < 0) {
         uv_close((uv_handle_t *)&r->timer, on_closed);
         return rc;
@@ -325,4 +340,56 @@ void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir)
 void ax_runner_drain(struct ax_runner *r)
 {
     leave(r, AX_RUNNER_DRAINING, AX_ORDER_STOP);
+}
+
+/* ---- from one program to the next */
+static void go_on(struct ax_runner *r)
+{
+    const struct ax_manifest *m = r->gen->m;
+
+    ax_engine_order(r->engine, AX_ORDER_WORKERS);
+    if (r->drained)
+        uv_timer_start(&r->timer, on_exit_timeout, EXIT_MS, 0);
+    else if (r->stuck && r->state >= AX_RUNNER_HANDING_OVER)
+        uv_timer_start(&r->timer, on_stuck_look, STUCK_LOOK_MS, STUCK_LOOK_MS);
+    else if (r->state >= AX_RUNNER_HANDING_OVER)
+        patience(r, on_shutdown_timeout, m->timeouts.shutdown);
+    else if (r->state == AX_RUNNER_STARTING)
+        patience(r, on_startup_timeout, m->timeouts.startup);
+}
+
+int ax_runner_adopt(struct ax_slot *slot, struct ax_generation *gen, const struct ax_runner_left *left,
+                    struct ax_runner **ret, struct ax_err *reterr)
+{
+    struct ax_supervisor *s = slot->s;
+    struct ax_runner *r = new_runner(slot, gen, reterr);
+    struct ax_engine_options o = {
+        .loop = &s->loop, .log = &s->log, .on_message = on_message, .on_exit = on_exit, .ctx = r};
+    struct ax_err why = {0};
+
+    if (!r)
+        return -AX_E_NOMEM;
+    int rc = ax_engine_adopt(&o, left->pid, left->control, left->rest, &r->engine, reterr);
+    if (rc < 0) {
+        uv_close((uv_handle_t *)&r->timer, on_closed);
+        return rc;
+    }
+    r->mailbox = left->mailbox;
+    r->segment_fd = left->segment_fd;
+    r->state = left->state;
+    r->drained = left->drained;
+    r->stuck = left->stuck;
+    r->started = left->started;
+    r->ready_at = left->ready_at;
+    r->left_at = left->left_at;
+    ax_list_push(&s->runners, &r->node);
+    if (left->segment && ax_writer_adopt(s->writer, left->segment, left->pid, left->notes, &why) == 0)
+        r->segment = left->segment;
+    else if (left->segment) {
+        ax_log_error(&s->log, "what engine %ld counts from now on is lost: %s", (long)left->pid, why.msg);
+        ax_segment_free(left->segment);
+    }
+    go_on(r);
+    *ret = r;
+    return 0;
 }

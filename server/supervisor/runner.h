@@ -32,7 +32,7 @@ struct ax_runner {
     struct ax_generation *gen;  /* a reference */
     struct ax_engine *engine;   /* frees itself; NULL once it is gone */
     struct ax_segment *segment; /* OWNED by the writer; NULL: it was never there */
-    int mailbox;                /* sender end, OWNED; -1 */
+    int segment_fd, mailbox;    /* of the segment; sender end; OWNED; -1 */
     enum ax_runner_state state;
     bool drained, killed; /* killed: by us, at the end of our patience */
     bool not_accepting;   /* it has said so: no connection comes to it any more */
@@ -49,6 +49,21 @@ struct ax_runner {
  * all its workers are ready. */
 int ax_runner_start(struct ax_slot *slot, struct ax_generation *gen, bool beside, struct ax_runner **ret,
                     struct ax_err *reterr);
+/* What is needed to know an engine again that an earlier program of this process has started; descriptors and
+ * segment are OWNED, and taken only with success. */
+struct ax_runner_left {
+    pid_t pid;
+    int control, segment_fd, mailbox;
+    struct ax_str rest;             /* ax_engine_adopt */
+    struct ax_segment *segment;     /* NULL: its layout is not ours */
+    const struct ax_segment *notes; /* how far it was counted; BORROWED */
+    enum ax_runner_state state;
+    bool drained, stuck;
+    ax_mono started, ready_at, left_at;
+};
+/* Is in s->runners then, and in no slot. */
+int ax_runner_adopt(struct ax_slot *slot, struct ax_generation *gen, const struct ax_runner_left *left,
+                    struct ax_runner **ret, struct ax_err *reterr);
 /* Its connections go to `heir`, which lives; it ends within timeouts.shutdown. */
 void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir);
 /* It finishes its requests and closes its connections, within timeouts.shutdown. */

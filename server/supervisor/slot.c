@@ -269,6 +269,11 @@ static bool promote_next(struct ax_slot *slot)
     return true;
 }
 
+void ax_slot_revive(struct ax_slot *slot)
+{
+    start_again(slot, true);
+}
+
 static bool taken_over(int status)
 {
     return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_TAKEN_OVER;

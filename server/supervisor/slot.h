@@ -36,6 +36,8 @@ int ax_slots_make(struct ax_supervisor *s, unsigned n, struct ax_err *reterr);
 void ax_slots_close(struct ax_supervisor *s); /* their timers; the memory goes with ax_slots_free */
 void ax_slots_free(struct ax_supervisor *s);  /* after the loop */
 
+/* Nothing runs there though something should: starts one soon. */
+void ax_slot_revive(struct ax_slot *slot);
 /* The first engine of a slot, or the one after a crash. */
 int ax_slot_start(struct ax_slot *slot, struct ax_generation *gen, struct ax_err *reterr);
 /* One beside it; ax_slot_shift puts it in service once it is ready, ax_slot_forget gives it up. */

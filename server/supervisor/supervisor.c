@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "supervisor/adopt.h"
 #include "supervisor/plan.h"
 #include "supervisor/proc.h"
 #include "supervisor/quarantine.h"
@@ -18,6 +19,7 @@
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor_private.h"
 #include "supervisor/systemd.h"
+#include "supervisor/upgrade.h"
 
 enum { INT_ECHO_US = 20000, WATCH_MS = 1000, EVENT_TEXT = 2048, MEMORY_AGE_US = 10000000 };
 
@@ -231,7 +233,12 @@ static int setup_control(struct ax_supervisor *s, struct ax_err *reterr)
                                    .reload = on_reload,
                                    .flush = on_flush,
                                    .ctx = s};
+    struct ax_control_left left;
 
+    if (s->left) {
+        o.left = &left;
+        return ax_adopt_control(s->left, &left) ? ax_control_open(&o, &s->control, reterr) : 0;
+    }
     return s->with_state ? ax_control_open(&o, &s->control, reterr) : 0;
 }
 
@@ -325,6 +332,8 @@ void ax_supervisor_give_up(struct ax_supervisor *s)
 
 static int start_engines(struct ax_supervisor *s, struct ax_err *reterr)
 {
+    if (s->left)
+        return ax_adopt_engines(s, reterr);
     int rc = ax_slots_make(s, s->gen->engines, reterr);
 
     for (unsigned i = 0; rc == 0 && i < s->gen->engines; i++)
@@ -333,9 +342,19 @@ static int start_engines(struct ax_supervisor *s, struct ax_err *reterr)
 }
 
 /* ---- the loop */
+/* The program before us has blocked them, so that none is lost. */
+static void unblock_signals(void)
+{
+    sigset_t ours;
+
+    sigemptyset(&ours);
+    for (unsigned i = 0; i < AX_SIGNALS; i++)
+        sigaddset(&ours, ax_adopt_signals[i]);
+    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+}
+
 static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
 {
-    static const int numbers[AX_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
     uv_timer_t *timers[] = {&s->lame, &s->report, &s->memory, &s->settle};
     int rc = 0;
 
@@ -349,10 +368,12 @@ static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
         uv_signal_init(&s->loop, &s->signals[i]);
         s->signals[i].data = s;
         if (rc == 0)
-            rc = uv_signal_start(&s->signals[i], on_signal, numbers[i]);
+            rc = uv_signal_start(&s->signals[i], on_signal, ax_adopt_signals[i]);
     }
     if (rc < 0)
         return ax_fail(reterr, AX_E_SYS, "cannot watch signals: %s", uv_strerror(rc));
+    if (s->left)
+        unblock_signals();
     return 0;
 }
 
@@ -417,8 +438,25 @@ static int setup_generation(struct ax_supervisor *s, struct ax_err *reterr)
     return rc;
 }
 
+/* The reload that follows an upgrade tells of a log that cannot be opened; until then there must be one. */
+static int adopt(struct ax_supervisor *s, struct ax_err *reterr)
+{
+    struct ax_err why = {0};
+    int rc = ax_left_open(s->o->left, &s->left, reterr);
+
+    if (rc == 0 && ax_supervisor_open_log(s->m, &s->log, &why) < 0) {
+        rc = ax_log_open(&s->log, "stderr", AX_LOG_AUTO, AX_LOG_INFO, reterr);
+        ax_log_warn(&s->log, "%s", why.msg);
+    }
+    if (rc == 0)
+        rc = ax_adopt_setup(s, reterr);
+    return rc < 0 ? rc : setup_writer(s, reterr);
+}
+
 static int setup(struct ax_supervisor *s, struct ax_err *reterr)
 {
+    if (s->o->left > 0)
+        return adopt(s, reterr);
     int rc = ax_supervisor_open_log(s->m, &s->log, reterr);
 
     if (rc < 0 || (rc = setup_generation(s, reterr)) < 0 || (rc = setup_state(s, reterr)) < 0 ||
@@ -432,6 +470,7 @@ static int setup(struct ax_supervisor *s, struct ax_err *reterr)
 static void teardown(struct ax_supervisor *s)
 {
     ax_writer_stop(s->writer);
+    ax_left_free(s->left);
     ax_slots_free(s);
     ax_quarantine_free(s->quarantine);
     ax_sockets_close(&s->sockets);
@@ -455,6 +494,7 @@ int ax_serve(const struct ax_serve_options *o, struct ax_serve_result *ret, stru
     s->lock.fd = -1;
     s->log.fd = -1;
     ax_list_init(&s->runners);
+    ax_upgrade_remember(s->exe);
     sigaction(SIGPIPE, &ignore, &before);
     int rc = setup(s, &s->err);
     if (rc == 0)

@@ -26,7 +26,10 @@ struct ax_serve_options {
     unsigned workers;               /* replaces server.workers; 0 = the manifest rules */
     const char *pid_file;           /* one more; NULL = none */
     const char *engine_js;          /* NULL = LIB/addon/engine.js */
-    int output;                     /* the engine's stdout and stderr; 0 or -1 = ours */
+    const char *cwd; /* the folder's name, followed again before an upgrade; NULL = where we are */
+    int left;        /* a descriptor with what an earlier program of this process left (upgrade.h); 0 = a
+                        start */
+    int output;      /* the engine's stdout and stderr; 0 or -1 = ours */
     char *const *environ;
 
     /* The app answers at `url`; `everywhere`: it is a bare port that listens on all addresses, since this is

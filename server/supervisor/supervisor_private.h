@@ -3,6 +3,7 @@
 #ifndef AX_SUPERVISOR_PRIVATE_H
 #define AX_SUPERVISOR_PRIVATE_H
 
+#include <limits.h>
 #include <uv.h>
 
 #include "base/clock.h"
@@ -29,14 +30,17 @@ enum ax_signal { AX_SIG_TERM, AX_SIG_INT, AX_SIG_HUP, AX_SIG_USR1, AX_SIG_CHLD, 
 struct ax_reload;     /* reload.c */
 struct ax_quarantine; /* quarantine.h */
 struct ax_systemd;    /* systemd.c */
+struct ax_left;       /* adopt.h */
 
 struct ax_supervisor {
     uint32_t magic;
     const struct ax_serve_options *o;
     const struct ax_manifest *m; /* of the generation that serves */
     struct ax_serve_result result;
-    struct ax_err err; /* why it could not start */
-    bool failed, said; /* failed: it could not start; said: through o->problem */
+    struct ax_err err;    /* why it could not start */
+    char exe[PATH_MAX];   /* what this program was started from (upgrade.h) */
+    struct ax_left *left; /* what the program before us left; NULL = there was none, or all is adopted */
+    bool failed, said;    /* failed: it could not start; said: through o->problem */
 
     /* set up once, in this order */
     struct ax_log log;

@@ -52,23 +52,53 @@ struct ax_writer {
 };
 
 /* ---- what the main thread calls */
-int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struct ax_err *reterr)
+/* The CPU time of an engine up to now was counted by whoever noted how far its segment was. */
+static uint64_t cpu_before(pid_t engine, const struct ax_segment *notes)
+{
+    struct ax_proc p;
+
+    return notes && ax_proc_read(engine, &p) ? p.cpu_us : 0;
+}
+
+int ax_writer_adopt(struct ax_writer *w, struct ax_segment *s, pid_t engine, const struct ax_segment *notes,
+                    struct ax_err *reterr)
 {
     struct ax_source *source = ax_source_new(s);
-    int rc = source ? 0 : ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    uint64_t cpu_us = cpu_before(engine, notes);
+    int rc = !source ? ax_fail(reterr, AX_E_NOMEM, "out of memory")
+             : notes ? ax_source_load(source, notes, reterr)
+                     : 0;
 
     pthread_mutex_lock(&w->mutex);
-    if (source && w->nsources == AX_WRITER_SOURCES_MAX)
+    if (rc == 0 && w->nsources == AX_WRITER_SOURCES_MAX)
         rc = ax_fail(reterr, AX_E_LIMIT, "the metrics of %d ended engines still wait to be written",
                      AX_WRITER_SOURCES_MAX);
-    else if (source)
-        w->sources[w->nsources++] = (struct source){.segment = s, .source = source, .engine = engine};
+    else if (rc == 0)
+        w->sources[w->nsources++] =
+            (struct source){.segment = s, .source = source, .engine = engine, .cpu_us = cpu_us};
     pthread_mutex_unlock(&w->mutex);
     if (rc < 0)
         ax_source_free(source);
     else if (w->watch.added)
         w->watch.added(w->watch.ctx, s, engine);
     return rc;
+}
+
+int ax_writer_add(struct ax_writer *w, struct ax_segment *s, pid_t engine, struct ax_err *reterr)
+{
+    return ax_writer_adopt(w, s, engine, NULL, reterr);
+}
+
+void ax_writer_seed(struct ax_writer *w, uint64_t restarts, uint64_t dropped)
+{
+    struct ax_proc p;
+
+    pthread_mutex_lock(&w->mutex);
+    w->all_restarts += restarts;
+    w->dropped += dropped;
+    if (ax_proc_read(getpid(), &p))
+        w->own_cpu_us = p.cpu_us; /* counted by the program that we were */
+    pthread_mutex_unlock(&w->mutex);
 }
 
 void ax_writer_drop(struct ax_writer *w, struct ax_segment *s)
@@ -427,14 +457,50 @@ int ax_writer_start(const struct ax_writer_options *o, struct ax_writer **ret, s
     return 0;
 }
 
-void ax_writer_stop(struct ax_writer *w)
+void ax_writer_pause(struct ax_writer *w)
 {
-    if (!w)
-        return;
     pthread_mutex_lock(&w->mutex);
     w->stop = true;
     pthread_cond_signal(&w->wake);
     pthread_mutex_unlock(&w->mutex);
     pthread_join(w->thread, NULL);
+}
+
+int ax_writer_resume(struct ax_writer *w, struct ax_err *reterr)
+{
+    w->stop = false;
+    return start_thread(w, reterr);
+}
+
+int ax_writer_notes(struct ax_writer *w, const struct ax_segment *s, struct ax_err *reterr)
+{
+    struct ax_segment *notes;
+    unsigned i = 0;
+    int fd;
+
+    while (i < w->nsources && w->sources[i].segment != s)
+        i++;
+    if (AX_NEVER(i == w->nsources))
+        return ax_fail(reterr, AX_E_UNKNOWN, "no such segment");
+    int rc = ax_segment_like(s, &notes, &fd, reterr);
+    if (rc < 0)
+        return rc;
+    rc = ax_source_save(w->sources[i].source, notes, reterr);
+    ax_segment_free(notes);
+    if (rc < 0)
+        close(fd);
+    return rc < 0 ? rc : fd;
+}
+
+unsigned ax_writer_waiting(const struct ax_writer *w)
+{
+    return ax_store_waiting(w->store);
+}
+
+void ax_writer_stop(struct ax_writer *w)
+{
+    if (!w)
+        return;
+    ax_writer_pause(w);
     free_writer(w);
 }

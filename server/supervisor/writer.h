@@ -62,6 +62,22 @@ uint64_t ax_writer_rounds(struct ax_writer *w);
 /* `written` is called by the writer's thread after each interval; it may only wake the caller's.  After a
  * call with NULL it is called no more. */
 void ax_writer_notify(struct ax_writer *w, void (*written)(void *ctx), void *ctx);
+
+/* ---- over to another process, which goes on with the same segments */
+/* Writes once more and ends the thread: nothing is taken from the segments until ax_writer_resume. */
+void ax_writer_pause(struct ax_writer *w);
+int ax_writer_resume(struct ax_writer *w, struct ax_err *reterr);
+/* Paused: how far this segment was counted, as notes (ax_source_save).  Returns a descriptor, OWNED by the
+ * caller, or -code. */
+int ax_writer_notes(struct ax_writer *w, const struct ax_segment *s, struct ax_err *reterr);
+/* Paused: seconds of counts that could not be written so far. */
+unsigned ax_writer_waiting(const struct ax_writer *w);
+/* As ax_writer_add, for a segment that another process has counted up to these notes. */
+int ax_writer_adopt(struct ax_writer *w, struct ax_segment *s, pid_t engine, const struct ax_segment *notes,
+                    struct ax_err *reterr);
+/* Sums of a process before us: ax_writer_restarts and ax_writer_dropped go on from there. */
+void ax_writer_seed(struct ax_writer *w, uint64_t restarts, uint64_t dropped);
+
 /* Tests: one interval now; returns when it has been written. */
 void ax_writer_flush(struct ax_writer *w);
 
