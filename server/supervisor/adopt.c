@@ -214,6 +214,7 @@ static int adopt_runner(struct ax_supervisor *s, const json_t *o, struct ax_err 
                                   .notes = notes,
                                   .state = (enum ax_runner_state)ax_baton_number(o, "state"),
                                   .drained = ax_baton_number(o, "drained"),
+                                  .not_accepting = ax_baton_number(o, "not_accepting"),
                                   .stuck = ax_baton_number(o, "stuck"),
                                   .started = {ax_baton_number(o, "started")},
                                   .ready_at = {ax_baton_number(o, "ready_at")},

@@ -21,11 +21,13 @@ enum { LINE_MAX_BYTES = 1024 };
 enum { SETTLE_MS = 5000 }; /* an old engine may be in the middle of long JavaScript */
 
 struct ax_reload {
-    struct ax_generation *to;  /* a reference */
-    struct ax_sockets sockets; /* those of `to`: kept ones are the supervisor's too */
-    struct ax_log log;         /* OWNED until the commit */
-    bool admin;                /* the admin's addresses are prepared */
-    bool committed;            /* the new generation serves */
+    struct ax_generation *to;   /* a reference */
+    struct ax_sockets sockets;  /* those of `to`: kept ones are the supervisor's too */
+    struct ax_log log;          /* OWNED until the commit */
+    bool admin;                 /* the admin's addresses are prepared */
+    bool committed;             /* the new generation serves */
+    struct ax_upgrade *program; /* OWNED: it shall take our place first; NULL = there is no other */
+    unsigned turns;             /* of the loop, before that */
     ax_mono began;
     unsigned changes;
 };
@@ -94,6 +96,11 @@ static void finish(struct ax_supervisor *s)
     struct ax_reload *r = s->reload;
 
     s->reload = NULL;
+    if (uv_is_active((uv_handle_t *)&s->upgrade)) {
+        uv_idle_stop(&s->upgrade);
+        ax_upgrade_hold_signals(false);
+    }
+    ax_free(r->program);
     ax_log_close(&r->log);
     ax_generation_unref(r->to);
     ax_free(r);
@@ -368,22 +375,35 @@ static void tell_said(struct ax_supervisor *s, const char *said)
     }
 }
 
-/* Only to tell why not: otherwise the new program goes on from here. */
+/* In the second turn: what was caught before signals were held has been handled.  Only a failure goes on
+ * here. */
+static void on_turn(uv_idle_t *h)
+{
+    struct ax_supervisor *s = AX_CAST(struct ax_supervisor, h->data, AX_SUPERVISOR_MAGIC);
+    struct ax_err err = {0};
+
+    if (s->reload->turns++ == 0)
+        return;
+    ax_upgrade_exec(s, s->reload->program, &err);
+    fail(s, false, err.msg);
+}
+
 static void upgrade(struct ax_supervisor *s)
 {
-    struct ax_upgrade *to = ax_calloc(1, sizeof *to);
+    struct ax_upgrade *to = s->reload->program = ax_calloc(1, sizeof *to);
     struct ax_err err = {0};
     int rc = to ? ax_upgrade_ask(s, to, &err) : ax_fail(&err, AX_E_NOMEM, "out of memory");
 
     if (rc == 0) {
         tell_text(s, "note", "version %s takes over from %s", to->version, AX_VERSION);
         ax_supervisor_event(s, "reload", "version %s takes over from %s", to->version, AX_VERSION);
-        rc = ax_upgrade_exec(s, to, &err);
-    } else if (to) {
-        tell_said(s, to->said);
+        ax_upgrade_hold_signals(true);
+        uv_idle_start(&s->upgrade, on_turn);
+        return;
     }
+    if (to)
+        tell_said(s, to->said);
     fail(s, to && to->manifest, err.msg);
-    ax_free(to);
 }
 
 int ax_reload_begin(struct ax_supervisor *s, struct ax_err *reterr)

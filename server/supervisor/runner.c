@@ -378,6 +378,7 @@ int ax_runner_adopt(struct ax_slot *slot, struct ax_generation *gen, const struc
     r->segment_fd = left->segment_fd;
     r->state = left->state;
     r->drained = left->drained;
+    r->not_accepting = left->not_accepting;
     r->stuck = left->stuck;
     r->started = left->started;
     r->ready_at = left->ready_at;

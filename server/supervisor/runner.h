@@ -58,7 +58,7 @@ struct ax_runner_left {
     struct ax_segment *segment;     /* NULL: its layout is not ours */
     const struct ax_segment *notes; /* how far it was counted; BORROWED */
     enum ax_runner_state state;
-    bool drained, stuck;
+    bool drained, not_accepting, stuck;
     ax_mono started, ready_at, left_at;
 };
 /* Is in s->runners then, and in no slot. */

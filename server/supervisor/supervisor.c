@@ -342,23 +342,14 @@ static int start_engines(struct ax_supervisor *s, struct ax_err *reterr)
 }
 
 /* ---- the loop */
-/* The program before us has blocked them, so that none is lost. */
-static void unblock_signals(void)
-{
-    sigset_t ours;
-
-    sigemptyset(&ours);
-    for (unsigned i = 0; i < AX_SIGNALS; i++)
-        sigaddset(&ours, ax_adopt_signals[i]);
-    pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
-}
-
 static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
 {
     uv_timer_t *timers[] = {&s->lame, &s->report, &s->memory, &s->settle};
     int rc = 0;
 
     s->written.data = s;
+    uv_idle_init(&s->loop, &s->upgrade);
+    s->upgrade.data = s;
     ax_writer_notify(s->writer, on_round, s);
     for (unsigned i = 0; i < AX_COUNT(timers); i++) {
         uv_timer_init(&s->loop, timers[i]);
@@ -373,7 +364,7 @@ static int open_handles(struct ax_supervisor *s, struct ax_err *reterr)
     if (rc < 0)
         return ax_fail(reterr, AX_E_SYS, "cannot watch signals: %s", uv_strerror(rc));
     if (s->left)
-        unblock_signals();
+        ax_upgrade_hold_signals(false);
     return 0;
 }
 
@@ -387,6 +378,7 @@ void ax_supervisor_over(struct ax_supervisor *s)
     s->phase = AX_OVER;
     ax_writer_notify(s->writer, NULL, NULL);
     uv_close((uv_handle_t *)&s->written, NULL);
+    uv_close((uv_handle_t *)&s->upgrade, NULL);
     for (unsigned i = 0; i < AX_COUNT(handles); i++)
         uv_close(handles[i], NULL);
     ax_slots_close(s);

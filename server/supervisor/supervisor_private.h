@@ -54,6 +54,7 @@ struct ax_supervisor {
     uv_timer_t lame, report, memory; /* memory: looks at limits.memory */
     uv_timer_t settle;               /* a reload's patience with what it has replaced */
     uv_async_t written;              /* the writer has ended an interval */
+    uv_idle_t upgrade;               /* the loop turns once more before the exec */
     struct ax_control *control;
     struct ax_quarantine *quarantine;
     struct ax_admin *admin;     /* always there while the loop runs, maybe without an address */

@@ -265,11 +265,12 @@ static json_t *runner_json(struct ax_baton *b, const struct ax_runner *r, int no
                 (long)ax_runner_pid(r));
         return NULL;
     }
-    return json_pack("{s:I, s:i, s:s, s:i, s:i, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}", "pid",
-                     (json_int_t)ax_runner_pid(r), "slot", (int)r->slot->id, "role", role_of(r), "state",
-                     (int)r->state, "generation", (int)r->gen->number, "drained", r->drained, "stuck",
-                     r->stuck, "started", (json_int_t)r->started.us, "ready_at", (json_int_t)r->ready_at.us,
-                     "left_at", (json_int_t)r->left_at.us, "rest", ax_baton_bytes(rest), "control",
+    return json_pack("{s:I, s:i, s:s, s:i, s:i, s:b, s:b, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o}",
+                     "pid", (json_int_t)ax_runner_pid(r), "slot", (int)r->slot->id, "role", role_of(r),
+                     "state", (int)r->state, "generation", (int)r->gen->number, "drained", r->drained,
+                     "not_accepting", r->not_accepting, "stuck", r->stuck, "started",
+                     (json_int_t)r->started.us, "ready_at", (json_int_t)r->ready_at.us, "left_at",
+                     (json_int_t)r->left_at.us, "rest", ax_baton_bytes(rest), "control",
                      ax_baton_fd(b, control), "mailbox", ax_baton_fd(b, r->mailbox), "segment",
                      ax_baton_fd(b, r->segment ? r->segment_fd : -1), "notes", ax_baton_fd(b, notes));
 }
@@ -386,34 +387,30 @@ static int make_baton(const struct ax_supervisor *s, struct ax_baton *b, struct 
 }
 
 /* ---- exec */
-static void block_signals(sigset_t *before)
+void ax_upgrade_hold_signals(bool hold)
 {
     sigset_t ours;
 
     sigemptyset(&ours);
     for (unsigned i = 0; i < AX_COUNT(ax_adopt_signals); i++)
         sigaddset(&ours, ax_adopt_signals[i]);
-    pthread_sigmask(SIG_BLOCK, &ours, before);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &ours, NULL);
 }
 
-/* Signals that come meanwhile wait for the new program: before it has its handlers they would end it. */
 static int run(const struct ax_supervisor *s, const char *path, int fd, const struct ax_baton *b,
                struct ax_err *reterr)
 {
     char number[16];
     struct call call;
-    sigset_t before;
 
     snprintf(number, sizeof number, "%d", fd);
     int rc = make_call(s, number, &call, reterr);
     if (rc < 0)
         return rc;
-    block_signals(&before);
     if (fcntl(fd, F_SETFD, 0) == 0 && ax_baton_hold(b, true))
         execve(path, call.argv, call.envp);
     rc = ax_fail_os(reterr, errno, "cannot execute %s", path);
     ax_baton_hold(b, false);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     call_fini(&call);
     return rc;
 }

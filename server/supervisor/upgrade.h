@@ -42,7 +42,10 @@ bool ax_upgrade_wanted(const char *exe);
 /* Asks it; blocks for as long as that takes, 10 s at most.  -code: it cannot take over, see *ret and *reterr.
  */
 int ax_upgrade_ask(const struct ax_supervisor *s, struct ax_upgrade *ret, struct ax_err *reterr);
-/* Does not return when it works. */
+/* Signals wait in the kernel from now on, for whichever program releases them: without handlers they would
+ * end the new one.  What libuv has caught already is lost by exec, so the loop must turn once in between. */
+void ax_upgrade_hold_signals(bool hold);
+/* While signals are held.  Does not return when it works. */
 int ax_upgrade_exec(struct ax_supervisor *s, const struct ax_upgrade *to, struct ax_err *reterr);
 
 #endif

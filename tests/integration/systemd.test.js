@@ -6,6 +6,7 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 const { after, test } = require('node:test');
+const { Installed, NEWER } = require('./installed');
 const { App, BIN, alive, get, until } = require('./serve-app');
 
 const tools = fs.mkdtempSync(path.join(os.tmpdir(), 'actix-manager-'));
@@ -20,10 +21,10 @@ const files = (head = 'server: { listen: "127.0.0.1:0", workers: 1 }', routes = 
 });
 
 /** Serves under the manager; `notify` is a path or @NAME. */
-async function managed(t, files, { notify, watchdog = 0, sockets = 0, args = [] } = {}) {
-  const a = new App(t, files);
+async function managed(t, files, { notify, watchdog = 0, sockets = 0, kind: Kind = App } = {}) {
+  const a = new Kind(t, files);
   notify ??= path.join(a.dir, 'notify');
-  const s = await a.spawn({}, MANAGER, notify, String(watchdog), String(sockets), BIN, 'serve', ...args);
+  const s = await a.spawn({}, MANAGER, notify, String(watchdog), String(sockets), a.bin ?? BIN, 'serve');
   const pid = Number(/^pid: (\d+)$/m.exec(s.stderr)[1]);
   t.after(() => alive(pid) && process.kill(pid, 'SIGKILL'));
   const messages = () => [...s.stderr.matchAll(/^notify: (.*)$/gm)].map((m) => Object.fromEntries(m[1].split('|').map((l) => [l.slice(0, l.indexOf('=')), l.slice(l.indexOf('=') + 1)])));
@@ -145,6 +146,26 @@ test('sockets that are passed replace server.listen, and outlive a reload', asyn
   for (const url of s.urls) assert.equal((await get(url)).body, 'home');
   assert.deepEqual(JSON.parse((await get(`${s.url}/env`)).body), []);
   process.kill(pid, 'SIGTERM');
+  assert.equal(await s.ended, 0);
+});
+
+test('an upgrade is a reload to the manager: same process, sockets that were passed, watchdog', async (t) => {
+  const { a, pid, s, messages, told } = await managed(t, files('server: { listen: "127.0.0.1:1", workers: 1 }'), { sockets: 1, watchdog: 200_000, kind: Installed });
+  await told('READY');
+  a.installVersion(NEWER);
+  const from = messages().length;
+  process.kill(pid, 'SIGHUP');
+  await told('RELOADING', from);
+  const ready = await told('READY', from);
+  assert.match(ready.STATUS, /^running: generation 2/);
+  assert.equal(a.status().version, NEWER);
+  assert.equal(a.status().pid, pid);
+  assert.equal((await get(s.url)).body, 'home');
+  const fed = messages().length;
+  await told('WATCHDOG', fed);
+  assert.deepEqual(JSON.parse((await get(`${s.url}/env`)).body), []);
+  process.kill(pid, 'SIGTERM');
+  await told('STOPPING', from);
   assert.equal(await s.ended, 0);
 });
 

@@ -109,6 +109,7 @@ static bool try_one(struct world *w, const char *program, struct ax_err *err)
         ax_engine_child(e);
         ax_segment_free(parts.segment);
         close(parts.mailbox);
+        close(parts.segment_fd);
     }
     uv_run(&w->loop, UV_RUN_DEFAULT);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
