@@ -166,13 +166,20 @@ int ax_adopt_setup(struct ax_supervisor *s, struct ax_err *reterr)
 /* ---- what is on the loop */
 bool ax_adopt_control(const struct ax_left *l, struct ax_control_left *ret)
 {
-    const json_t *o = json_object_get(l->o, "control");
+    const json_t *o = json_object_get(l->o, "control"), *clients = json_object_get(o, "clients");
 
     *ret = (struct ax_control_left){.fd = ax_baton_take_fd(o, "fd"),
-                                    .client = ax_baton_take_fd(o, "client"),
-                                    .half = ax_baton_number(o, "half"),
                                     .mode = (int)ax_baton_number(o, "mode"),
                                     .group = (gid_t)ax_baton_number(o, "group")};
+    for (size_t i = 0; i < json_array_size(clients) && i < AX_CONTROL_CLIENTS_MAX; i++) {
+        const json_t *c = json_array_get(clients, i);
+        struct ax_control_client one = {.fd = ax_baton_take_fd(c, "fd"),
+                                        .reloads = ax_baton_number(c, "reloads"),
+                                        .flush = ax_baton_number(c, "flush"),
+                                        .half = ax_baton_number(c, "half")};
+        if (one.fd >= 0)
+            ret->client[ret->n++] = one;
+    }
     return ret->fd >= 0;
 }
 

@@ -325,33 +325,53 @@ static int rule_of(const struct ax_control_options *o, struct ax_peer_rule *ret,
     return o->group ? ax_group_id(o->group, &ret->group, reterr) : 0;
 }
 
-static void adopt_client(struct ax_control *c, const struct ax_control_left *left)
+static void adopt_client(struct ax_control *c, const struct ax_control_client *left)
 {
     struct client *cl = new_client(c);
 
-    if (!cl || uv_pipe_open(&cl->pipe, left->client) < 0) {
-        close(left->client);
+    if (!cl || uv_pipe_open(&cl->pipe, left->fd) < 0) {
+        close(left->fd);
         if (cl)
             drop(cl);
         return;
     }
-    cl->reloads = true;
+    cl->reloads = left->reloads;
     cl->half = left->half;
+    cl->last = left->half && !left->reloads;
+    if (left->flush)
+        cl->flush = c->o.flush(c->o.ctx);
     if (!left->half && uv_read_start((uv_stream_t *)&cl->pipe, on_alloc, on_read) < 0)
         drop(cl);
+    else if (!left->reloads)
+        uv_timer_start(&cl->idle, on_idle, c->o.idle_ms, c->o.idle_ms);
+}
+
+/* One that has sent half a line, or has not read its answer, is not worth it: its connection ends. */
+static bool leave_client(struct client *cl, struct ax_control_client *ret)
+{
+    uv_os_fd_t fd;
+
+    if (uv_is_closing((uv_handle_t *)&cl->pipe) || cl->n || (cl->last && !cl->flush) ||
+        uv_stream_get_write_queue_size((uv_stream_t *)&cl->pipe) > 0 ||
+        uv_fileno((uv_handle_t *)&cl->pipe, &fd) < 0)
+        return false;
+    *ret = (struct ax_control_client){fd, cl->reloads, cl->flush > 0, cl->half};
+    return true;
 }
 
 void ax_control_leave(const struct ax_control *c, struct ax_control_left *ret)
 {
-    const struct client *cl = who_reloads(c);
     uv_os_fd_t fd;
 
-    *ret = (struct ax_control_left){
-        .fd = -1, .client = -1, .half = cl && cl->half, .mode = c->rule.mode, .group = c->rule.group};
+    *ret = (struct ax_control_left){.fd = -1, .mode = c->rule.mode, .group = c->rule.group};
     if (uv_fileno((const uv_handle_t *)&c->server, &fd) == 0)
         ret->fd = fd;
-    if (cl && uv_fileno((const uv_handle_t *)&cl->pipe, &fd) == 0)
-        ret->client = fd;
+    AX_LIST_EACH(it, &c->clients)
+    {
+        struct client *cl = AX_LIST_ENTRY(it, struct client, node);
+        if (ret->n < AX_CONTROL_CLIENTS_MAX && leave_client(cl, &ret->client[ret->n]))
+            ret->n++;
+    }
 }
 
 int ax_control_open(const struct ax_control_options *o, struct ax_control **ret, struct ax_err *reterr)
@@ -389,8 +409,8 @@ int ax_control_open(const struct ax_control_options *o, struct ax_control **ret,
         ax_control_close(c, false);
         return ax_fail(reterr, AX_E_SYS, "cannot listen on %s: %s", o->path, uv_strerror(rc));
     }
-    if (o->left && o->left->client >= 0)
-        adopt_client(c, o->left);
+    for (unsigned i = 0; o->left && i < o->left->n; i++)
+        adopt_client(c, &o->left->client[i]);
     *ret = c;
     return 0;
 fail:

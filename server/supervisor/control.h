@@ -20,13 +20,18 @@
 
 enum { AX_CONTROL_LINE_MAX = 4096, AX_CONTROL_CLIENTS_MAX = 64, AX_CONTROL_IDLE_MS = 10000 };
 
-/* A control socket that goes from one program of this process to the next. */
+/* A control socket that goes from one program of this process to the next, with those that are connected. */
+struct ax_control_client {
+    int fd;              /* OWNED */
+    bool reloads, flush; /* waits for the reload that runs; for what was counted to be written */
+    bool half;           /* has sent all it will */
+};
 struct ax_control_left {
-    int fd;     /* listens; OWNED, taken only with success */
-    int client; /* who asked for the reload that runs; -1 = nobody waits */
-    bool half;  /* the client has sent all it will */
-    int mode;   /* as it was opened with */
+    int fd;   /* listens; OWNED, taken only with success */
+    int mode; /* as it was opened with */
     gid_t group;
+    struct ax_control_client client[AX_CONTROL_CLIENTS_MAX];
+    unsigned n;
 };
 
 struct ax_control_options {

@@ -316,13 +316,20 @@ static json_t *state_json(const struct ax_supervisor *s, struct ax_baton *b)
 static json_t *control_json(const struct ax_supervisor *s, struct ax_baton *b)
 {
     struct ax_control_left left;
+    json_t *clients = json_array();
 
-    if (!s->control)
+    if (!s->control) {
+        json_decref(clients);
         return json_null();
+    }
     ax_control_leave(s->control, &left);
-    return json_pack("{s:o, s:o, s:b, s:i, s:I}", "fd", ax_baton_fd(b, left.fd), "client",
-                     ax_baton_fd(b, left.client), "half", left.half, "mode", left.mode, "group",
-                     (json_int_t)left.group);
+    for (unsigned i = 0; i < left.n; i++)
+        json_array_append_new(clients,
+                              json_pack("{s:o, s:b, s:b, s:b}", "fd", ax_baton_fd(b, left.client[i].fd),
+                                        "reloads", left.client[i].reloads, "flush", left.client[i].flush,
+                                        "half", left.client[i].half));
+    return json_pack("{s:o, s:i, s:I, s:o}", "fd", ax_baton_fd(b, left.fd), "mode", left.mode, "group",
+                     (json_int_t)left.group, "clients", clients);
 }
 
 static json_t *slots_json(const struct ax_supervisor *s)

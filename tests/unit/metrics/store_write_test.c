@@ -411,17 +411,71 @@ static void test_close_writes(void **state)
     assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), 8);
 }
 
+/* One process writes down how far it has counted, and the next goes on from there: exact. */
+static void test_over_to_another(void **state)
+{
+    struct fix *f = *state;
+    struct ax_segment *notes = NULL, *other = fix_segment(1);
+    struct ax_source *next = ax_source_new(f->segment);
+    struct ax_err err = {0};
+    int fd = -1;
+
+    fix_count(f, 0, 1, 200, 5);
+    fix_count(f, 1, 2, 500, 3);
+    fix_write_ok(f, FIX_NOW);
+    assert_int_equal(ax_segment_like(f->segment, &notes, &fd, &err), 0);
+    assert_int_equal(ax_source_save(f->source, notes, &err), 0);
+    assert_int_equal(ax_source_save(f->source, other, &err), -AX_E_PROTO);
+    fix_count(f, 0, 1, 200, 2);
+    fix_count(f, 1, 3, 200, 1);
+    assert_int_equal(ax_source_load(next, other, NULL), -AX_E_PROTO);
+    assert_int_equal(ax_source_load(next, notes, NULL), 0);
+    ax_source_free(f->source);
+    f->source = next;
+    fix_reopen(f, INT64_MAX, INT64_MAX);
+    fix_write_ok(f, FIX_NOW + 1);
+    assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats"), 11);
+    assert_int_equal(fix_int(f, "SELECT sum(count) FROM request_stats WHERE ts = 1800000001"), 3);
+    close(fd);
+    ax_segment_free(notes);
+    ax_segment_free(other);
+}
+
+static void test_no_memory_for_notes(void **state)
+{
+    struct fix *f = *state;
+    struct ax_segment *notes = NULL;
+    int fd = -1, rc = -1;
+
+    fix_count(f, 0, 1, 200, 5);
+    fix_write_ok(f, FIX_NOW);
+    assert_int_equal(ax_segment_like(f->segment, &notes, &fd, NULL), 0);
+    assert_int_equal(ax_source_save(f->source, notes, NULL), 0);
+    for (unsigned n = 1; rc < 0; n++) {
+        struct ax_err err = {0};
+        struct ax_source *next = ax_source_new(f->segment);
+        ax_fail_alloc_at(n);
+        rc = ax_source_load(next, notes, &err);
+        ax_fail_alloc_at(0);
+        assert_int_equal(err.code, rc < 0 ? AX_E_NOMEM : AX_OK);
+        ax_source_free(next);
+    }
+    close(fd);
+    ax_segment_free(notes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        FIX_TEST(test_exact),         FIX_TEST(test_differences),
-        FIX_TEST(test_interval_max),  FIX_TEST(test_two_engines),
-        FIX_TEST(test_stable_routes), FIX_TEST(test_unnamed_routes),
-        FIX_TEST(test_records),       FIX_TEST(test_quiet),
-        FIX_TEST(test_locked),        FIX_TEST(test_failed_route),
-        FIX_TEST(test_bounded),       FIX_TEST(test_full),
-        FIX_TEST(test_full_disk),     FIX_TEST(test_no_memory),
-        FIX_TEST(test_close_writes),  FIX_TEST(test_scribbled_segment),
+        FIX_TEST(test_exact),           FIX_TEST(test_differences),
+        FIX_TEST(test_interval_max),    FIX_TEST(test_two_engines),
+        FIX_TEST(test_stable_routes),   FIX_TEST(test_unnamed_routes),
+        FIX_TEST(test_records),         FIX_TEST(test_quiet),
+        FIX_TEST(test_locked),          FIX_TEST(test_failed_route),
+        FIX_TEST(test_bounded),         FIX_TEST(test_full),
+        FIX_TEST(test_full_disk),       FIX_TEST(test_no_memory),
+        FIX_TEST(test_close_writes),    FIX_TEST(test_scribbled_segment),
+        FIX_TEST(test_over_to_another), FIX_TEST(test_no_memory_for_notes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

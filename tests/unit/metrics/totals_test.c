@@ -264,6 +264,45 @@ static void test_no_memory(void **state)
     ax_totals_free(NULL);
 }
 
+/* One process hands its sums to the next, which reads the same segment from its beginning. */
+static void test_over_to_another(void **state)
+{
+    struct ax_segment *living = segment(1), *gone = segment(1);
+    struct ax_totals *before = totals(), *after = totals();
+    struct ax_err err = {0};
+
+    (void)state;
+    assert_int_equal(ax_totals_add(before, living, &err), 0);
+    assert_int_equal(ax_totals_add(before, gone, &err), 0);
+    count(living, 0, 1, 200, 3000);
+    count(living, 0, 2, 500, 30000);
+    count(gone, 0, 1, 200, 300000);
+    ax_count_add(&ax_wstat_counters(ax_segment_worker(living, 0))->accepted, 2);
+    ax_count_add(&ax_wstat_counters(ax_segment_worker(gone, 0))->accepted, 3);
+    assert_int_equal(ax_totals_drop(before, gone, &err), 0);
+    assert_int_equal(ax_totals_take(before, &err), 0);
+    ax_totals_rewind(before);
+    assert_int_equal(all(before), 1);
+    for (unsigned i = 0; i < ax_totals_count(before); i++)
+        assert_int_equal(ax_totals_seed(after, ax_totals_at(before, i), &err), 0);
+    ax_totals_seed_counters(after, ax_totals_counters(before));
+    assert_int_equal(ax_totals_counters(after)->accepted, 3);
+    assert_int_equal(ax_totals_add(after, living, &err), 0);
+    count(living, 0, 1, 200, 3000); /* between the two */
+    assert_int_equal(ax_totals_take(after, &err), 0);
+    assert_int_equal(all(after), 4);
+    assert_int_equal(find(after, "GET", "/a", 2)->count, 3);
+    assert_int_equal(find(after, "GET", "/a", 2)->bytes_in, 30);
+    assert_int_equal(ax_totals_counters(after)->accepted, 5);
+    /* the first one goes on all the same: nothing is lost to it */
+    assert_int_equal(ax_totals_take(before, &err), 0);
+    assert_int_equal(all(before), 4);
+    ax_totals_free(before);
+    ax_totals_free(after);
+    ax_segment_free(living);
+    ax_segment_free(gone);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_over_to_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
