@@ -100,7 +100,7 @@ static void start(struct server *s, unsigned idle_ms)
     uv_async_init(&s->loop, &s->end, on_end);
     uv_async_init(&s->loop, &s->written, on_written);
     s->end.data = s->written.data = s;
-    struct ax_control_options o = {&s->loop,  s->state.socket, 0600,      NULL,     idle_ms,
+    struct ax_control_options o = {&s->loop,  s->state.socket, 0600,      NULL,     NULL, idle_ms,
                                    on_status, on_stop,         on_reload, on_flush, s};
     int rc = ax_control_open(&o, &s->control, &err);
     assert_string_equal(err.msg, "");
@@ -245,7 +245,8 @@ static void test_open_fails(void **state)
 
     (void)state;
     uv_loop_init(&loop);
-    struct ax_control_options o = {&loop, path, 0600, NULL, 0, on_status, on_stop, on_reload, on_flush, NULL};
+    struct ax_control_options o = {&loop,     path,    0600,      NULL,     NULL, 0,
+                                   on_status, on_stop, on_reload, on_flush, NULL};
     assert_int_equal(ax_control_open(&o, &c, NULL), -AX_E_BUSY);
     unlink(path);
     for (unsigned n = 1;; n++) {
