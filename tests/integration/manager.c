@@ -51,9 +51,9 @@ static void set_number(const char *name, long value)
 
 static void run(char **argv)
 {
-    int sockets = atoi(argv[3]);
+    long sockets = strtol(argv[3], NULL, 10);
 
-    for (int i = 0; i < sockets; i++) {
+    for (int i = 0; i < (int)sockets; i++) {
         struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof any) < 0 || listen(fd, 128) < 0 ||
