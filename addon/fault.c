@@ -6,6 +6,7 @@
  * process dies as it would have. Threads: the handlers run on the thread concerned; only what is
  * async-signal-safe is called (signal-safety(7)). */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -73,6 +74,7 @@ void ax_fault_attach(struct ax_native *e, struct ax_bridge *b, uint32_t serial)
     pthread_mutex_lock(&e->lock);
     b->serial = serial;
     b->thread = pthread_self();
+    b->id = UINT_MAX; /* it has no worker yet: what befalls the worker of that number is not its own */
     if (!b->attached)
         ax_list_push(&e->bridges, &b->node);
     b->attached = true;

@@ -146,7 +146,8 @@ void ax_conn_close_shell(struct ax_conn *c)
     ax_list_remove(&c->all);
     ax_out_clear(&c->out, &c->worker->block_pool);
     uv_close((uv_handle_t *)&c->poll, on_closed);
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
     c->fd = -1;
 }
 

@@ -235,13 +235,18 @@ static bool pack(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
 
 /* The loop must neither see the connection again nor fail over its number: a dead descriptor takes its place,
  * known to the loop's epoll as the old one was (libuv aborts when epoll_ctl fails). */
-static int swap_fd(const struct ax_conn *c, int dead)
+static int swap_fd(struct ax_conn *c, int dead)
 {
     int epoll = uv_backend_fd(c->worker->loop);
     struct epoll_event none = {.data.fd = c->fd};
     int fd = fcntl(c->fd, F_DUPFD_CLOEXEC, 0);
 
     epoll_ctl(epoll, EPOLL_CTL_DEL, c->fd, &none); /* ENOENT: it waited for nothing */
+    if (fd < 0) { /* no descriptor is free: it keeps its number, and the shell has none */
+        fd = c->fd;
+        c->fd = -1;
+        return fd;
+    }
     dup3(dead, c->fd, O_CLOEXEC);
     epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd, &none);
     return fd;
@@ -289,14 +294,14 @@ static void take_conn(struct taking *t, struct ax_conn *c)
 {
     bool lingers = c->state == AX_CONN_LINGER;
     int fd = swap_fd(c, t->dead);
-    struct ax_parcel *p = fd >= 0 && !lingers ? ax_parcel_new(fd) : NULL;
+    struct ax_parcel *p = lingers ? NULL : ax_parcel_new(fd);
 
     if (p && pack(t, c, p)) {
         send_now(p);
         ax_list_push(t->parcels, &p->node);
         t->ev->moved++;
     } else {
-        if (!p && fd >= 0)
+        if (!p)
             close(fd);
         ax_parcel_free(p);
         drop_unseen(c);

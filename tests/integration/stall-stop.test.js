@@ -2,9 +2,10 @@
 // Handlers that do not come back while the server stops, and a server that is itself held up.
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
+const http = require('node:http');
 const test = require('node:test');
 const { setTimeout: sleep } = require('node:timers/promises');
-const { App, get, until } = require('./serve-app');
+const { App, BIN, get, until } = require('./serve-app');
 
 const files = {
   'spin.js': `module.exports = () => { require('node:fs').writeFileSync('spins', ''); for (;;); };`,
@@ -14,7 +15,7 @@ const files = {
 };
 
 const manifest = (workers, stall) => `version: 1
-server: { workers: ${workers}, listen: "127.0.0.1:0" }
+server: { workers: ${workers}, listen: "127.0.0.1:0", quarantine: { kills: 1000, within: 60s, for: 1s } }
 timeouts: { stall: ${stall}, shutdown: 10s }
 routes: { /: home.js, /spin: spin.js, /later: later.js, /busy: busy.js }
 `;
@@ -61,4 +62,33 @@ test('time for which the whole engine stands still is not held against a handler
   process.kill(engine, 'SIGCONT');
   assert.equal((await busy).body, 'done');
   assert.doesNotMatch(s.stderr, /timeouts\.stall/);
+});
+
+test('workers that stall one close behind the other are all replaced', { timeout: 60_000 }, async (t) => {
+  const a = app(t, 3, '200ms');
+  const s = await a.serve();
+  for (let round = 0; round < 4; round++) {
+    const spins = await Promise.all(Array.from({ length: 6 }, () => get(`${s.url}/spin`)));
+    assert.deepEqual(spins.map(({ status }) => status), Array(6).fill(504));
+  }
+  await until(() => a.json('status').workers.every(({ state }) => state === 'ready'));
+  s.child.kill('SIGTERM');
+  assert.equal(await s.ended, 0, s.stderr);
+});
+
+test('a take-over without a free descriptor closes nobody', { timeout: 60_000 }, async (t) => {
+  const a = app(t, 2, '300ms');
+  const s = await a.spawn({}, 'bash', '-c', 'ulimit -n 300; exec "$0" serve', BIN);
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 150 });
+  const ask = (path) =>
+    new Promise((resolve, reject) => {
+      const req = http.get(`${s.url}${path}`, { agent }, (res) => res.resume().on('end', () => resolve({ status: res.statusCode, reused: req.reusedSocket })));
+      req.on('error', reject);
+    });
+  const all = (n, path) => Promise.all(Array.from({ length: n }, () => ask(path)));
+  const before = await all(150, '/');
+  assert.ok(before.every(({ status }) => status === 200));
+  assert.equal((await get(`${s.url}/spin`)).status, 504);
+  for (const { status, reused } of await all(150, '/')) assert.deepEqual({ status, reused }, { status: 200, reused: true });
+  agent.destroy();
 });
