@@ -106,10 +106,10 @@ struct ax_str ax_baton_take_bytes(const json_t *o, const char *key)
 /* ---- sockets */
 static json_t *socket_json(struct ax_baton *b, const struct ax_socket *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:I, s:I}", "fd", ax_baton_fd(b, s->fd), "url",
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:I, s:I, s:i, s:I}", "fd", ax_baton_fd(b, s->fd), "url",
                      ax_baton_text(s->url), "path", ax_baton_text(s->unix_path), "key", ax_baton_text(s->key),
                      "everywhere", s->everywhere, "dev", (json_int_t)s->file.dev, "ino",
-                     (json_int_t)s->file.ino);
+                     (json_int_t)s->file.ino, "mode", s->access.mode, "gid", (json_int_t)s->access.gid);
 }
 
 json_t *ax_baton_sockets(struct ax_baton *b, const struct ax_sockets *s)
@@ -140,7 +140,8 @@ int ax_baton_take_sockets(const json_t *list, struct ax_sockets *ret, struct ax_
             .unix_path = ax_baton_dup(o, "path", &nomem),
             .key = ax_baton_dup(o, "key", &nomem),
             .everywhere = ax_baton_number(o, "everywhere"),
-            .file = {.dev = (dev_t)ax_baton_number(o, "dev"), .ino = (ino_t)ax_baton_number(o, "ino")}};
+            .file = {.dev = (dev_t)ax_baton_number(o, "dev"), .ino = (ino_t)ax_baton_number(o, "ino")},
+            .access = {.mode = (int)ax_baton_number(o, "mode"), .gid = (gid_t)ax_baton_number(o, "gid")}};
     }
     if (nomem) {
         ax_sockets_close(&s);

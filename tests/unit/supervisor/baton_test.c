@@ -63,6 +63,7 @@ static struct ax_sockets sockets(int n)
         s.v[s.n++] = (struct ax_socket){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
                                         .url = ax_strdup("http://127.0.0.1:1"),
                                         .key = i ? NULL : ax_strdup("127.0.0.1 1"),
+                                        .access = {.mode = 0660, .gid = (gid_t)-1},
                                         .everywhere = i};
     return s;
 }
@@ -83,6 +84,8 @@ static void test_sockets(void **state)
         assert_string_equal(after.v[i].url, before.v[i].url);
         assert_null(after.v[i].unix_path);
         assert_int_equal(after.v[i].everywhere, i);
+        assert_int_equal(after.v[i].access.mode, 0660);
+        assert_int_equal(after.v[i].access.gid, (gid_t)-1);
         before.v[i].fd = dup(before.v[i].fd); /* each list closes its own */
     }
     assert_string_equal(after.v[0].key, "127.0.0.1 1");
