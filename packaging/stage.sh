@@ -36,6 +36,8 @@ units=usr/lib/systemd/system
 for unit in packaging/systemd/*.service packaging/systemd/*.socket packaging/systemd/*.target; do
     [ ! -f "$unit" ] || install -D -m 644 "$unit" "$root/$units/$(basename "$unit")"
 done
+# For systemd 253 and later, where somebody wants it: not in force by itself.
+install -D -m 644 'packaging/systemd/actix@.service.d/notify-reload.conf' "$root/usr/share/doc/actix/examples/notify-reload.conf"
 install -D -m 644 packaging/systemd/actix.sysusers "$root/usr/lib/sysusers.d/actix.conf"
 install -D -m 644 packaging/systemd/actix.tmpfiles "$root/usr/lib/tmpfiles.d/actix.conf"
 install -D -m 644 packaging/logrotate/actix "$root/etc/logrotate.d/actix"
