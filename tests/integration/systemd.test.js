@@ -1,7 +1,7 @@
 'use strict';
 // The app under a service manager, whose part manager.c plays: what it is told, when, and what it passes.
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
@@ -186,4 +186,39 @@ test('a notification socket that is none is a line in the log', async (t) => {
   assert.match(s.stderr, /NOTIFY_SOCKET is neither a path nor an abstract name \(found 'nonsense'\)/);
   assert.equal((await get(s.url)).body, 'home');
   assert.equal(await s.signal('SIGTERM'), 0);
+});
+
+const UNITS = path.join(__dirname, '../../packaging/systemd');
+const analyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+
+test('the units are accepted by systemd-analyze, and expose little', { skip: !analyze && 'there is no systemd-analyze' }, () => {
+  const dir = fs.mkdtempSync(path.join(tools, 'units-'));
+  for (const name of ['actix@.service', 'actix@.socket']) {
+    // a program that is there: the package may not be installed
+    fs.writeFileSync(path.join(dir, name), fs.readFileSync(path.join(UNITS, name), 'utf8').replaceAll('/usr/bin/actix', '/bin/true'));
+    const r = spawnSync('systemd-analyze', ['verify', '--man=no', path.join(dir, name)], { encoding: 'utf8' });
+    assert.equal(`${r.status} ${r.stdout}${r.stderr}`, '0 ');
+  }
+  const r = spawnSync('systemd-analyze', ['security', '--offline=true', '--threshold=30', path.join(dir, 'actix@.service')], { encoding: 'utf8' });
+  assert.equal(r.status, 0, r.stdout.split('\n').slice(-3).join('\n') + r.stderr);
+});
+
+test('as the unit runs it: another user, an app that it cannot write to behind a link that a deploy switches', { skip: process.getuid() !== 0 && 'needs root' }, async (t) => {
+  const a = new App(t, { 'r1/actix.yaml': files()['actix.yaml'], 'r1/home.js': "module.exports = () => 'one';", 'r1/env.js': 'module.exports = () => 1;' });
+  fs.cpSync(path.join(a.dir, 'r1'), path.join(a.dir, 'r2'), { recursive: true });
+  a.write('r2/home.js', "module.exports = () => 'two';");
+  const app = path.join(a.dir, 'app');
+  fs.symlinkSync('r1', app);
+  fs.chmodSync(a.dir, 0o755);
+  const state = path.join(a.dir, 'state');
+  fs.mkdirSync(state, 0o750);
+  fs.chownSync(state, 65534, 65534);
+  const s = await a.spawn({ ACTIX_STATE: state, PWD: app }, 'sh', '-c', `cd ${app} && exec setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all "$0" serve`, BIN);
+  assert.equal((await get(s.url)).body, 'one');
+  fs.unlinkSync(app);
+  fs.symlinkSync('r2', app);
+  assert.equal(a.run('reload', '--state', state).code, 0);
+  assert.equal((await get(s.url)).body, 'two');
+  assert.equal(a.run('stop', '--state', state).code, 0);
+  assert.equal(await s.ended, 0);
 });
