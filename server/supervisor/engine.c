@@ -247,16 +247,31 @@ static void close_fd(int fd)
         close(fd);
 }
 
+/* A worker thread gets limits.heap from whoever starts it; a worker that is the main thread from its program.
+ */
+static void heap_option(const struct ax_plan_input *in, char *out, size_t bytes)
+{
+    int64_t mb = in->manifest->server.isolation == AX_ISOLATION_PROCESS ? ax_plan_heap_mb(in->manifest) : 0;
+
+    out[0] = '\0';
+    if (mb > 0)
+        snprintf(out, bytes, "--max-old-space-size=%lld", (long long)mb);
+}
+
 static pid_t spawn(const struct ax_engine_options *o, struct start *st, struct ax_err *reterr)
 {
     const struct ax_strings *opts = &o->plan.manifest->server.node_options;
     const char *tail[] = {o->script, "--plan-fd", st->plan_text, "--control-fd", st->control_text};
-    const char **argv = ax_calloc(opts->n + AX_COUNT(tail) + 2, sizeof *argv);
+    const char **argv = ax_calloc(opts->n + AX_COUNT(tail) + 3, sizeof *argv);
+    char heap[48];
     size_t n = 0;
 
     if (!argv)
         return ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    heap_option(&o->plan, heap, sizeof heap);
     argv[n++] = o->node;
+    if (heap[0])
+        argv[n++] = heap;
     for (size_t i = 0; i < opts->n; i++)
         argv[n++] = opts->v[i];
     for (size_t i = 0; i < AX_COUNT(tail); i++)

@@ -305,8 +305,7 @@ static json_t *logging(const struct ax_plan_input *in, bool *ok)
     return o;
 }
 
-/* Megabytes of V8's old generation; 0 = its own choice. */
-static int64_t heap_mb(const struct ax_manifest *m)
+int64_t ax_plan_heap_mb(const struct ax_manifest *m)
 {
     int64_t heap = m->limits.heap;
 
@@ -326,7 +325,7 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put_int(o, "workers", in->workers, ok);
     put_str(o, "balance", balance[m->server.balance], ok);
     put_int(o, "minReady", m->server.min_ready, ok);
-    put_int(o, "heapMb", heap_mb(m), ok);
+    put_int(o, "heapMb", ax_plan_heap_mb(m), ok);
     put_int(o, "startup_us", or_off(m->timeouts.startup), ok);
     put_int(o, "shutdown_us", or_off(m->timeouts.shutdown), ok);
     put_int(o, "stall_us", or_off(m->timeouts.stall), ok);

@@ -40,4 +40,7 @@ enum ax_log_format ax_log_format_of(const char *name);
  * "stdout" and "off" stay.  NULL means off.  OWNED, NULL = out of memory. */
 char *ax_log_target(const struct ax_manifest *m, const char *output);
 
+/* limits.heap in megabytes of V8's old generation; 0 = its own choice. */
+int64_t ax_plan_heap_mb(const struct ax_manifest *m);
+
 #endif
