@@ -47,14 +47,14 @@ javascript() {
 
 node_tests() { # node_tests ACTIX ADDON FILES...
     ACTIX=$1 ACTIX_ADDON=$2 \
-        timeout -k 10 600 node --test --test-reporter=tap --test-reporter-destination="$dir/tap" \
+        timeout -k 10 1200 node --test --test-concurrency=2 --test-reporter=tap --test-reporter-destination="$dir/tap" \
         --test-reporter=spec --test-reporter-destination="$dir/spec" "${@:3}"
     local status=$?
     number() { sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$dir/tap" | tail -n 1; }
     local pass fail cancelled skip
     pass=$(number pass) fail=$(number fail) cancelled=$(number cancelled) skip=$(number skipped)
     fail=$((${fail:-1} + ${cancelled:-0}))
-    [ "$status" -ne 124 ] || echo "the JavaScript tests did not end within 10 minutes"
+    [ "$status" -ne 124 ] || echo "the JavaScript tests did not end within 20 minutes"
     [ "$status" -eq 0 ] || [ "$fail" -gt 0 ] || fail=1
     [ "$fail" -eq 0 ] || cat "$dir/spec"
     echo "JavaScript: ${pass:-0} passed, $fail failed"

@@ -201,7 +201,7 @@ test('no answer carries another request’s bytes', async (t) => {
   const a = new App(t, {
     'actix.yaml': `version: 1
 server: { workers: 2, listen: "127.0.0.1:0" }
-timeouts: { handler: 50ms }
+timeouts: { handler: 50ms, stall: 10s }
 pools: { requests: 32, connections: 8 }
 routes:
 ${routes}  /mixed: mixed.js

@@ -97,7 +97,7 @@ for typed in "$@"; do
   zpty -w -n inner "$typed"$'\\t'$'\\x18'
   while zpty -r inner line; do
     line=\${line//$'\\r'/}
-    [[ $line == *WORD:* ]] && print -r -- "\${line##*WORD:}"
+    [[ $line == *WORD:* && $line != *'print -r'* ]] && print -r -- "\${line##*WORD:}"
     [[ $line == *END:OF* ]] && break
   done
   print NEXT
