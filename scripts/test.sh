@@ -5,6 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 make=${MAKE_COMMAND:-make --no-print-directory -j$(nproc)}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/actix-test-XXXXXX")
+chmod 755 "$dir" # a test runs the installed tree as another user
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0 skipped=0
 
