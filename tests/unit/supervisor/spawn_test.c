@@ -36,20 +36,20 @@ static void run(char *script, char *out, size_t size, int *status)
 
 static void test_child(void **state)
 {
-    char script[] =
-        "read x; echo \"in=$?\" >&3; ls /proc/$$/fd | tr '\\n' ' ' >&3; ulimit -n >&3; ulimit -Hn >&3;"
-        "awk '{print $5}' /proc/$$/stat >&3; echo $$ >&3; exit 7";
+    char script[] = "read x; echo \"in=$?\" >&3; ls -v /proc/$$/fd >&3; ulimit -n >&3; ulimit -Hn >&3;"
+                    "awk '{print $5}' /proc/$$/stat >&3; echo $$ >&3; exit 7";
     char out[512], text[96];
     int status;
     long soft, hard, group, pid;
 
     (void)state;
     run(script, out, sizeof out, &status);
-    char *at = strstr(out, "0 1 2 3 ");
+    char *at =
+        strstr(out, "0\n1\n2\n3\n"); /* no pipeline: the shell's own ends would be among them at times */
     assert_memory_equal(out, "in=1\n", 5); /* stdin is empty */
     assert_non_null(at);
     at += 8;
-    while (*at == '1' && at[1] == '0' && at[2] == ' ') /* dash keeps a copy at 10 while it redirects */
+    while (strncmp(at, "10\n", 3) == 0) /* dash keeps a copy at 10 while it redirects */
         at += 3;
     assert_int_equal(sscanf(at, "%ld %ld %ld %ld", &soft, &hard, &group, &pid), 4);
     assert_int_equal(soft, hard);
