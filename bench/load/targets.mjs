@@ -83,8 +83,8 @@ function want({ most, least, below }, { unit }) {
   return `${sign} ${figure(limit, digits)}${unit}`;
 }
 
-/** Requests per second and latencies of single requests end where the load generator's CPU does and scatter most: they
- *  are judged together. */
+/** Requests per second and latencies of single requests end where the load generator's CPU does and scatter most: their
+ *  mean is shown beside them.  Judged is each. */
 function together(each) {
   if (!each.length) return [];
   return [{ ...each[0], label: 'mean', value: geometricMean(each.map(({ value }) => value)) }];
@@ -97,9 +97,8 @@ export function judge(results) {
   return TARGETS.map((target) => {
     const all = target.of(results);
     const each = all.filter(({ value }) => Number.isFinite(value));
-    const judged = target.together ? together(each) : each;
-    const got = (target.together ? [...judged, ...each] : each).map(shown).join(', ');
-    const met = judged.length ? judged.every(({ value }) => meets(target, value)) : undefined;
+    const got = (target.together ? [...together(each), ...each] : each).map(shown).join(', ');
+    const met = each.length ? each.every(({ value }) => meets(target, value)) : undefined;
     return { what: target.what, want: want(target, all[0]), got, met };
   });
 }

@@ -5,7 +5,7 @@ import { mix } from './lib/mix.mjs';
 import { descriptors, resident } from './lib/proc.mjs';
 import { script } from './lib/script.mjs';
 
-const WARM = 0.5; // of the requests, before memory is judged: V8 goes on growing its heap for some millions
+const WARM = 0.3; // of the requests, before memory is judged
 const SAMPLES = 400;
 const MIB = 1024 * 1024;
 // What the fitted line may rise from the warm-up to the end.  V8 lets its heap grow for a while before it collects.

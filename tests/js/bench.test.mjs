@@ -202,11 +202,11 @@ test('one target misses when one of its requests does', () => {
   assert.deepEqual(judged[0], { what: 'CPU per request to the yardstick', want: '≤ 1.10×', got: 'get 1.00×, json 1.20×', met: false });
 });
 
-test('requests per second of several requests are judged by their geometric mean', () => {
+test('the geometric mean of requests per second is shown, and each is judged', () => {
   const both = (peer, a, b) => [made(peer, 'get', 1, a), made(peer, 'json', 1, b)];
   const judged = judge({ runs: [...both('actix', 40, 25), ...both('node-http', 10, 10)], further: {} });
   const { got, met } = judged.find((t) => t.what === 'requests/s to node:http');
-  assert.deepEqual([got, met], ['mean 3.16×, get 4.00×, json 2.50×', true]);
+  assert.deepEqual([got, met], ['mean 3.16×, get 4.00×, json 2.50×', false]);
 });
 
 test('what is started is ended with all below it', async (t) => {
