@@ -53,7 +53,7 @@ async function run(it, keep, disk) {
   const app = keep(await start(manifest, mix.FILES));
   const load = new Load(app.target, { seed: it.seed }).start();
   const files = [];
-  await sleep(500);
+  await load.goesOn();
   fill(disk, files);
   const told = await until(
     () => app.log.find((line) => /full|database|disk/i.test(line.msg)),
@@ -64,7 +64,7 @@ async function run(it, keep, disk) {
   const before = (await app.stats()).total.requests;
   const answers = load.answered;
   for (const file of files) rmSync(file, { force: true });
-  await sleep(500);
+  await load.goesOn();
   await load.stop();
   const caughtUp = async () => {
     const { total, server } = await app.stats();

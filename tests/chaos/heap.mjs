@@ -1,6 +1,5 @@
 // A worker's heap is exhausted, in the way that V8 reports to the worker and in the way where it aborts the process: only requests
 // that ran in that worker fail; after an abort the engine is replaced without a lost request.
-import { setTimeout as sleep } from 'node:timers/promises';
 import { start, until } from './lib/app.mjs';
 import { HELD_FILE, HELD_ROUTE, SAY_STUCK, holdAll, onlyAwaitingLost, outcomes, stuckIn } from './lib/held.mjs';
 import { Load } from './lib/load.mjs';
@@ -47,7 +46,7 @@ async function series(it, keep, kind, times) {
     if (kind === 'aborting' && it.isolation === 'thread')
       renewed.push(await until(gone, 30_000, 'the engine is replaced').catch((err) => err));
     await until(async () => (await app.status()).workers.every((one) => one.state === 'ready'), 30_000, 'all workers are ready');
-    await sleep(200);
+    await load.goesOn();
   }
   await load.stop();
   const events = await app.events();

@@ -2,7 +2,6 @@
 // waits beside it in the same worker 502, everything else is answered by another worker or the replacement.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { start, until } from './lib/app.mjs';
 import { HELD_FILE, HELD_ROUTE, SAY_STUCK, enteredTwice, holdAll, onlyAwaitingLost, outcomes, stuckIn } from './lib/held.mjs';
 import { Load } from './lib/load.mjs';
@@ -52,7 +51,7 @@ async function one(it, keep, name, kind, workers) {
   const app = keep(await start(manifest, { ...mix.FILES, ...HELD_FILE, 'handlers/stuck.js': handler(kind) }));
   kind.prepare?.(app);
   const load = new Load(app.target, { seed: it.seed, clients: it.size(64, 32), pauseMs: 40 }).start();
-  await sleep(300);
+  await load.goesOn();
   const engines = app.engines;
   const neighbours = it.isolation === 'process' ? workers - 1 : 0; // processes that go on
   const held = await holdAll(app, 'h', HELD, HELD_MS);
@@ -65,7 +64,7 @@ async function one(it, keep, name, kind, workers) {
     await until(() => app.engines.filter((pid) => engines.includes(pid)).length <= neighbours, 60_000, 'the engine is replaced').catch((err) =>
       it.must('engine', err.message, 'replaced', false),
     );
-  await sleep(300);
+  await load.goesOn();
   await load.stop();
   const events = await app.events('stall');
   const ready = await until(

@@ -1,5 +1,6 @@
 // Continuous load: keep-alive clients with pauses, heads in two pieces and pipelining, by seed.  Counts what became of every
 // request and of every connection.
+import { until } from './app.mjs';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mix } from './mix.mjs';
@@ -56,6 +57,12 @@ export class Load {
     this.#looking = setInterval(() => this.#look(), LOOK_MS);
     for (let i = 0; i < this.options.clients; i++) this.#clients.push(this.#client(random(this.options.seed * 1000 + i)));
     return this;
+  }
+
+  /** Until so many more requests are answered: the app serves. */
+  goesOn(requests = 100) {
+    const from = this.answered;
+    return until(() => this.answered >= from + requests, 30_000, 'the load goes on');
   }
 
   /** Resolves when each client is done with what it has begun. */
