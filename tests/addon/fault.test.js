@@ -60,8 +60,15 @@ exports.array = () => new Array(2e8).fill({});
 exports.map = () => { const m = new Map(); for (let i = 0; ; i++) m.set(i, i); };
 exports.throw = () => { setImmediate(() => { throw new Error('bang'); }); return 'dying'; };
 exports.reject = () => { Promise.reject(new Error('nobody cares')); return 'fine'; };
+// Said before: whoever waits for it knows that the handler runs.
+for (const name of ['hang', 'slow', 'spin', 'regex', 'wait', 'micro', 'parse', 'exec', 'fifo', 'loop']) {
+  const handler = exports[name];
+  exports[name] = (req) => { console.error('entered ' + name); return handler(req); };
+}
 `;
 const NAMES = [...HANDLERS.matchAll(/^exports\.(\w+)/gm)].map(([, name]) => name);
+
+const entered = (engine, name) => engine.until(({ err }) => err.includes(`entered ${name}\n`));
 
 async function start(workers, more = {}) {
   const engine = await startEngine({
@@ -125,9 +132,9 @@ for (const workers of [1, 2]) {
       const [victim, beside, behind, ...idle] = clients.filter(({ id }) => id === 0);
       const others = clients.filter(({ id }) => id !== 0);
       const awaiting = statusOf(beside, '/hang');
-      await new Promise((resolve) => setTimeout(resolve, 50)); // entered in a batch of its own
+      await entered(engine, 'hang'); // in a batch of its own
       const own = statusOf(victim, `/${name}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await entered(engine, name);
       const later = statusOf(behind, '/ok'); // unread: its worker is busy
       assert.ok(answers.includes(await own), `${name} itself`);
       assert.ok([502, 504].includes(await awaiting), 'the one that awaits beside it');
@@ -188,7 +195,7 @@ for (const [name, why, text] of [
       const clients = await connect(engine, 4 * workers);
       const [victim, beside] = clients.filter(({ id }) => id === 0);
       const awaiting = statusOf(beside, '/hang');
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await entered(engine, 'hang');
       assert.equal(await statusOf(victim, `/${name}`), 502);
       assert.equal(await awaiting, 502);
       await allServed(clients);
@@ -226,7 +233,7 @@ for (const workers of [1, 2]) {
     const clients = await connect(engine, 4 * workers);
     const [victim, beside] = clients.filter(({ id }) => id === 0);
     const slow = beside.get('/slow').next();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await entered(engine, 'slow');
     assert.equal((await victim.get('/throw').next()).text, 'dying');
     assert.equal((await slow).text, 'slow');
     await allServed(clients);
