@@ -58,7 +58,7 @@ async function start() {
   if (errors.length > 0) return failStart(errors);
   registry.freeze();
   state.routes = routes;
-  const wrong = newWorker(routes);
+  const wrong = newWorker({ engine, id, plan, routes });
   if (wrong !== undefined) return failStart([wrong]);
   for (const hook of registry.hooks().start) {
     starting('an onStart hook');
@@ -89,8 +89,9 @@ function starting(name, at) {
   port.postMessage({ type: 'starting', name, at });
 }
 
-/** The native worker; what is wrong with the routes as { at, message }. */
-function newWorker(routes) {
+/** The native worker of this environment, under `serve` and in tests of an app (test.js); what is wrong with the routes as
+ *  { at, message }. */
+function newWorker({ engine, id, plan, routes }) {
   const batch = native.batchNew(plan.settings.batch);
   const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
@@ -196,4 +197,4 @@ if (!isMainThread && workerData?.engine !== undefined) {
   );
 }
 
-module.exports = { runWorker };
+module.exports = { runWorker, newWorker };
