@@ -96,9 +96,13 @@ module.exports = {
   freeze: () => void (state.frozen = true),
   /** Plain Node: a server that has stopped may start again with other routes. */
   thaw: () => void (state.frozen = false),
+  /** What is registered now, and back to it: test.js opens one app after another in one environment. */
+  save: () => ({ routes: new Map(state.routes), start: [...state.start], stop: [...state.stop] }),
+  restore: ({ routes, start, stop }) => void Object.assign(state, { routes: new Map(routes), start: [...start], stop: [...stop] }),
   /** { id, count, generation, isolation } */
   setWorker: (values) => void Object.assign(worker, values),
-  /** Under `actix serve`: { url, log(message) }; Server binds nothing then. */
+  /** Under `actix serve`: { url, log(message) }; Server binds nothing then.  Without a url: { sentence } is what its start()
+   *  returns.  undefined: a plain program again. */
   setServing: (values) => void (state.serving = values),
   serving: () => state.serving,
 };

@@ -61,7 +61,7 @@ class Server {
   #startUnderServe(serving) {
     if (this.#underServe) throw errors.serverRunning(`a server is running already at ${serving.url}`);
     this.#underServe = true;
-    if (serving.url === '') return 'Server is not started: actix only checks this app';
+    if (serving.url === '') return serving.sentence ?? 'Server is not started: actix only checks this app';
     logOnce(serving);
     return `Server is running at ${serving.url}`;
   }

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "cli/app.h"
+#include "cli/check_plan.h"
 #include "cli/print.h"
 #include "supervisor/check.h"
 
@@ -14,6 +15,8 @@ static const struct ax_opt options[] = {
     {"load", 0, AX_OPT_FLAG, NULL, "load the handlers too; --no-load only reads the manifest",
      AX_OPT_NEGATABLE, NULL},
     {"strict", 0, AX_OPT_FLAG, NULL, "take warnings for errors", 0, NULL},
+    {"plan", 0, AX_OPT_FLAG, NULL, "print what an engine is told, as JSON, instead; for actix-js/test",
+     AX_OPT_NO_ENV, NULL},
     AX_OPT_JSON,
     AX_OPT_END,
 };
@@ -147,8 +150,22 @@ static int report(const struct ax_args *args, const struct ax_app *app, const st
     return code;
 }
 
+static int plan_run(const struct ax_args *args)
+{
+    struct ax_app app;
+    int code = ax_app_load(args, &app);
+
+    if (code == AX_EXIT_OK)
+        code = ax_check_plan_print(app.manifest);
+    ax_app_fini(&app);
+    return code;
+}
+
 static int check_run(struct ax_args *args)
 {
+    if (ax_args_flag(args, "plan", false))
+        return plan_run(args);
+
     struct ax_app app;
     struct ax_check_result loaded = {0};
     struct findings found = {0};
