@@ -158,4 +158,4 @@ async function until(what, limitMs = 10_000) {
   }
 }
 
-module.exports = { App, BIN, alive, get, sanitized, sanitizer, until };
+module.exports = { App, BIN, alive, cleanEnv, get, sanitized, sanitizer, until };
