@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/pattern.h"
 #include "config/mf_arena.h"
-#include "config/mf_pattern.h"
 #include "config/problems.h"
 
 enum { STATUS_REDIRECT = 308, STATUS_RESPOND = 200 };
@@ -255,8 +255,7 @@ static void decode_path(struct ax_mf *d, struct ax_node *value)
     struct ax_err err = {0};
 
     snprintf(x.name, sizeof x.name, "%.150s", value->key->text);
-    char *shape = ax_mf_alloc(d->tmp, strlen(value->key->text) + 1);
-    if (shape && ax_mf_pattern_shape(value->key->text, shape, &err) < 0)
+    if (ax_pattern_check(ax_str(value->key->text), &err) < 0)
         ax_problem(d->p, err.code, &value->key->at, "%s: %s", x.name, err.msg);
     ax_decode_defaults(d, &ax_table_route, &x.keys);
     x.keys.timeout_us = d->m->timeouts.handler;

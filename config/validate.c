@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/pattern.h"
 #include "config/mf_arena.h"
 #include "config/mf_file.h"
-#include "config/mf_pattern.h"
 #include "config/problems.h"
 
 /* Value of section.key, NULL when the file does not give it. */
@@ -156,17 +156,15 @@ static void check_any(struct ax_mf *d, const struct entry *e, size_t n)
 
 static char *shape_of(struct ax_mf *d, const struct ax_manifest_route *r)
 {
-    char *shape = r->pattern ? ax_mf_alloc(d->tmp, strlen(r->pattern) + 1) : NULL;
+    struct ax_pattern p;
 
-    if (!shape || !r->method)
+    if (!r->pattern || !r->method)
         return NULL;
-    if (ax_mf_pattern_shape(r->pattern, shape, NULL) < 0)
+    if (ax_pattern_parse(&p, ax_str(r->pattern), NULL) < 0)
         return ax_mf_strdup(d->tmp,
                             r->pattern); /* reported already; two of the same text are one key's values */
-    size_t n = strlen(shape);
-    if (d->m->server.trailing_slash == AX_TRAILING_IGNORE && n > 1 && shape[n - 1] == '/')
-        shape[n - 1] = '\0';
-    return shape;
+    bool ignored = d->m->server.trailing_slash == AX_TRAILING_IGNORE && p.n > 1 && p.shape[p.n - 1] == '/';
+    return ax_mf_strndup(d->tmp, p.shape, p.n - ignored);
 }
 
 static void check_shapes(struct ax_mf *d)

@@ -1,4 +1,4 @@
-/* Patterns are kept as sorted shapes (http/pattern.h), which freezing lays out as a radix tree in three
+/* Patterns are kept as sorted shapes (base/pattern.h), which freezing lays out as a radix tree in three
  * arrays: nodes, leaves, label bytes.  They are all that matching reads.  A node hangs behind a fixed number
  * of segments and is reached over one edge, so a match with backtracking visits each node at most once: its
  * cost is bounded by nodes * path bytes, never exponential. */
@@ -7,7 +7,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "http/path.h"
-#include "http/pattern.h"
 
 #define ROUTER_MAGIC 0x61785254u /* "axRT" */
 #define NONE         UINT32_MAX
@@ -19,6 +18,8 @@ struct leaf {
     uint8_t has;                    /* which of them are set */
     uint8_t allow;                  /* what an Allow header would list */
 };
+
+enum { QUOTED = 120 }; /* bytes of a pattern that a message shows */
 
 struct shape {
     struct leaf leaf;
@@ -176,8 +177,8 @@ static int duplicate(const struct ax_router *r, enum ax_method m, const struct a
 {
     bool found;
     const struct names *other = &r->names[find_names(r, route, &found)];
-    int n = p->text.n < AX_PATTERN_QUOTED ? (int)p->text.n : AX_PATTERN_QUOTED;
-    int k = other->n < AX_PATTERN_QUOTED ? (int)other->n : AX_PATTERN_QUOTED;
+    int n = p->text.n < QUOTED ? (int)p->text.n : QUOTED;
+    int k = other->n < QUOTED ? (int)other->n : QUOTED;
 
     return ax_fail(reterr, AX_E_DUPLICATE, "route %s %.*s is there already, as %.*s", ax_method_name(m), n,
                    p->text.p, k, other->pattern);

@@ -2,25 +2,20 @@
  * A radix tree over whole segments' bytes; static beats :param beats *rest at each segment, with
  * backtracking, so
  * `/a/:x/c` and `/a/b/d` both answer what they should.
- * A pattern: '/' and segments; `:name` is one segment that is not empty; `*name` (or a lone `*`, whose name
- * is "*") is all that is left and may be empty; names are letters, digits and '_', no digit first.  Anything
- * else is static and may be written plain or percent-encoded: `/café` and `/caf%C3%A9` are the same
- * pattern, and both match both in a request (RFC 3986, 6.2.2.2); an encoded slash is part of its segment.
- * Thread: built and frozen on one thread, then shared read-only by every worker. */
+ * A pattern (base/pattern.h): '/' and segments; `:name` is one segment that is not empty; `*name` (or a lone
+ * `*`, whose name is "*") is all that is left and may be empty.  Anything else is static and may be written
+ * plain or percent-encoded: `/café` and `/caf%C3%A9` are the same pattern, and both match both in a request
+ * (RFC 3986, 6.2.2.2); an encoded slash is part of its segment. Thread: built and frozen on one thread, then
+ * shared read-only by every worker. */
 #ifndef AX_HTTP_ROUTER_H
 #define AX_HTTP_ROUTER_H
 
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/pattern.h"
 #include "base/str.h"
 #include "http/method.h"
-
-enum {
-    AX_ROUTE_PARAMS_MAX = 16,
-    AX_ROUTE_SEGMENTS_MAX = 64,
-    AX_ROUTE_PATTERN_MAX = 2048, /* bytes */
-};
 
 struct ax_router; /* opaque: router.c */
 enum ax_found {
@@ -37,9 +32,9 @@ struct ax_match {
 
 struct ax_router *ax_router_new(void);    /* OWNED by the caller; NULL = out of memory */
 void ax_router_free(struct ax_router *r); /* NULL is fine; half-built is fine */
-/* Copies `pattern`.  0, or -AX_E_SYNTAX (says what) | -AX_E_DUPLICATE (same method and shape, `/a/:x` and
- * `/a/:y` are the same shape) | -AX_E_LIMIT (too long, too many segments or parameters) | -AX_E_RANGE (m
- * cannot be routed) | -AX_E_STATE (frozen) | -AX_E_NOMEM; then nothing has changed.  A route id may be added
+/* Copies `pattern`.  0, or what ax_pattern_parse says of it | -AX_E_DUPLICATE (same method and shape, `/a/:x`
+ * and `/a/:y` are the same shape) | -AX_E_RANGE (m cannot be routed) | -AX_E_STATE (frozen) | -AX_E_NOMEM;
+ * then nothing has changed.  A route id may be added
  * under several methods and patterns; its parameter names are those of its first pattern. */
 int ax_router_add(struct ax_router *r, enum ax_method m, struct ax_str pattern, uint32_t route,
                   struct ax_err *reterr);
@@ -58,7 +53,5 @@ unsigned ax_router_params(const struct ax_router *r, uint32_t route,
  * at a weaker node: 405 there, as docs/manifest.md orders. */
 enum ax_found ax_router_match(const struct ax_router *r, enum ax_method m, struct ax_str path,
                               struct ax_match *ret);
-/* Checks a pattern alone, as ax_router_add would (for the manifest's and addRoute's own messages). */
-int ax_pattern_check(struct ax_str pattern, struct ax_err *reterr);
 
 #endif
