@@ -1,102 +1,15 @@
 /* Routes and paths.  Input: lines "M/pattern" (M: a letter for the method), an empty line, then lines
  * "M/path". The router answers as a matcher that tries every pattern, and the cache as the router. */
 #include "fuzz.h"
-#include "http/path.h"
 #include "http/route_cache.h"
-#include "http/router.h"
+#include "tests/unit/http/plain_router.h"
 
-enum { SET_MAX = 24, PATHS_MAX = 32, KINDS = AX_ROUTE_SEGMENTS_MAX + 1 };
+enum { SET_MAX = 24, PATHS_MAX = 32 };
 
 struct set {
-    struct ax_str pattern[SET_MAX];
-    enum ax_method method[SET_MAX];
+    struct plain_route routes[SET_MAX];
     unsigned n;
 };
-
-/* ---- the slow matcher */
-
-static struct ax_str cut(struct ax_str *s)
-{
-    const char *slash = memchr(s->p + 1, '/', s->n - 1);
-    struct ax_str seg = {s->p + 1, slash ? (size_t)(slash - s->p) - 1 : s->n - 1};
-
-    s->p += seg.n + 1;
-    s->n -= seg.n + 1;
-    return seg;
-}
-
-static bool same_decoded(struct ax_str a, struct ax_str b)
-{
-    char *da = malloc(a.n + 1), *db = malloc(b.n + 1);
-
-    AX_ASSERT(da && db);
-    size_t na = ax_path_decode(a, da), nb = ax_path_decode(b, db);
-    bool same = na == nb && memcmp(da, db, na) == 0;
-    free(da);
-    free(db);
-    return same;
-}
-
-/* When the pattern matches: the kind of each segment, '1' static, '2' parameter, '3' rest: the lesser of two
- * such strings is the stronger pattern. */
-static bool fits(struct ax_str pattern, struct ax_str path, char kinds[KINDS], struct ax_match *ret)
-{
-    unsigned n = 0;
-
-    ret->nparams = 0;
-    while (pattern.n) {
-        struct ax_str seg = cut(&pattern);
-        if (path.n == 0)
-            return false;
-        if (seg.n && seg.p[0] == '*') {
-            kinds[n++] = '3';
-            ret->params[ret->nparams++] = (struct ax_str){path.p + 1, path.n - 1};
-            path.n = 0;
-            break;
-        }
-        struct ax_str got = cut(&path);
-        bool param = seg.n && seg.p[0] == ':';
-        if (param ? got.n == 0 : !same_decoded(seg, got))
-            return false;
-        if (param)
-            ret->params[ret->nparams++] = got;
-        kinds[n++] = param ? '2' : '1';
-    }
-    kinds[n] = '\0';
-    return path.n == 0;
-}
-
-static enum ax_found slow_match(const struct set *s, enum ax_method m, struct ax_str path,
-                                struct ax_match *ret)
-{
-    static const uint8_t all = (1u << AX_METHODS) - 1;
-    char best[KINDS] = "9", kinds[KINDS];
-    int route[AX_METHODS + 1];
-    struct ax_match got;
-
-    for (unsigned i = 0; i < s->n; i++) {
-        if (!fits(s->pattern[i], path, kinds, &got) || strcmp(kinds, best) > 0)
-            continue;
-        if (strcmp(kinds, best) < 0) {
-            memcpy(best, kinds, sizeof best);
-            *ret = got;
-            ret->allow = 1u << AX_OPTIONS;
-            memset(route, -1, sizeof route);
-        }
-        enum ax_method own = s->method[i];
-        route[own] = (int)i;
-        ret->allow |= own == AX_ANY ? all : (uint8_t)(1u << own | (own == AX_GET) << AX_HEAD);
-    }
-    if (best[0] == '9')
-        return AX_NO_PATH;
-    int found = route[m];
-    if (found < 0 && m == AX_HEAD)
-        found = route[AX_GET];
-    if (found < 0)
-        found = route[AX_ANY];
-    ret->route = (uint32_t)found;
-    return found < 0 ? AX_NO_METHOD : AX_FOUND;
-}
 
 /* ---- both */
 
@@ -117,7 +30,7 @@ static void check(const struct ax_router *r, struct ax_route_cache *c, const str
 
     if (ax_path_ok(path)) {
         enum ax_found f = ax_router_match(r, m, path, &got);
-        AX_ASSERT(f == slow_match(s, m, path, &want));
+        AX_ASSERT(f == plain_match(s->routes, s->n, m, path, &want));
         if (f == AX_FOUND) {
             struct ax_str names[AX_ROUTE_PARAMS_MAX];
             same(&got, &want);
@@ -154,8 +67,7 @@ static void add(struct ax_router *r, struct set *s, struct ax_str line)
     AX_ASSERT((rc == 0) == (err.code == AX_OK) && (rc == 0 || err.msg[0]));
     if (rc < 0)
         return;
-    s->pattern[s->n] = pattern;
-    s->method[s->n++] = method_of(line.p[0]);
+    s->routes[s->n++] = (struct plain_route){method_of(line.p[0]), pattern};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "http/path.h"
-#include "http/router.h"
+#include "tests/unit/http/plain_router.h"
 
 struct route {
     enum ax_method m;
@@ -466,91 +466,11 @@ static void random_path(uint64_t *x, const char *const *from, unsigned nfrom, co
     }
 }
 
-static struct ax_str cut(struct ax_str *s)
-{
-    const char *slash = memchr(s->p + 1, '/', s->n - 1);
-    struct ax_str seg = {s->p + 1, slash ? (size_t)(slash - s->p) - 1 : s->n - 1};
-
-    s->p += seg.n + 1;
-    s->n -= seg.n + 1;
-    return seg;
-}
-
-static bool same_decoded(struct ax_str a, struct ax_str b)
-{
-    char da[64], db[64];
-    size_t na = ax_path_decode(a, da), nb = ax_path_decode(b, db);
-
-    return na == nb && memcmp(da, db, na) == 0;
-}
-
-/* When the pattern matches: the kind of each of its segments, '1' static, '2' parameter, '3' rest, so that of
- * two such strings the lesser is the stronger. */
-static bool naive(struct ax_str pattern, struct ax_str path, char kinds[SEGMENTS + 1], struct ax_match *ret)
-{
-    unsigned n = 0;
-
-    ret->nparams = 0;
-    while (pattern.n) {
-        struct ax_str seg = cut(&pattern);
-        if (path.n == 0)
-            return false;
-        if (seg.n && seg.p[0] == '*') {
-            kinds[n++] = '3';
-            ret->params[ret->nparams++] = (struct ax_str){path.p + 1, path.n - 1};
-            path.n = 0;
-            break;
-        }
-        struct ax_str got = cut(&path);
-        bool param = seg.n && seg.p[0] == ':';
-        if (param ? got.n == 0 : !same_decoded(seg, got))
-            return false;
-        if (param)
-            ret->params[ret->nparams++] = got;
-        kinds[n++] = param ? '2' : '1';
-    }
-    kinds[n] = '\0';
-    return path.n == 0;
-}
-
 struct set {
-    struct route routes[SET_MAX];
+    struct plain_route routes[SET_MAX];
     char text[SET_MAX][64];
     unsigned n;
 };
-
-static enum ax_found naive_match(const struct set *s, enum ax_method m, struct ax_str path,
-                                 struct ax_match *ret)
-{
-    static const uint8_t all = (1u << AX_METHODS) - 1;
-    char best[SEGMENTS + 1] = "9", kinds[SEGMENTS + 1];
-    int route[AX_METHODS + 1];
-    struct ax_match got;
-
-    ret->allow = 0;
-    for (unsigned i = 0; i < s->n; i++) {
-        if (!naive(ax_str(s->text[i]), path, kinds, &got) || strcmp(kinds, best) > 0)
-            continue;
-        if (strcmp(kinds, best) < 0) {
-            memcpy(best, kinds, sizeof best);
-            *ret = got;
-            ret->allow = 1u << AX_OPTIONS;
-            memset(route, -1, sizeof route);
-        }
-        enum ax_method own = s->routes[i].m;
-        route[own] = (int)i;
-        ret->allow |= own == AX_ANY ? all : (uint8_t)(1u << own | (own == AX_GET) << AX_HEAD);
-    }
-    if (best[0] == '9')
-        return AX_NO_PATH;
-    int found = route[m];
-    if (found < 0 && m == AX_HEAD)
-        found = route[AX_GET];
-    if (found < 0)
-        found = route[AX_ANY];
-    ret->route = (uint32_t)found;
-    return found < 0 ? AX_NO_METHOD : AX_FOUND;
-}
 
 static struct ax_router *random_set(uint64_t *x, struct set *s)
 {
@@ -562,11 +482,11 @@ static struct ax_router *random_set(uint64_t *x, struct set *s)
     assert_non_null(r);
     s->n = 0;
     for (unsigned i = 0; i < want; i++) {
-        struct route *t = &s->routes[s->n];
+        struct plain_route *t = &s->routes[s->n];
         random_path(x, pieces, AX_COUNT(pieces), "*r", s->text[s->n]);
-        t->pattern = s->text[s->n];
+        t->pattern = ax_str(s->text[s->n]);
         t->m = (enum ax_method)(next_random(x) % (AX_ANY + 1));
-        int rc = ax_router_add(r, t->m, ax_str(t->pattern), s->n, NULL);
+        int rc = ax_router_add(r, t->m, t->pattern, s->n, NULL);
         assert_true(rc == 0 || rc == -AX_E_DUPLICATE);
         s->n += rc == 0;
     }
@@ -581,7 +501,7 @@ static void path_like(uint64_t *x, const char *pattern, const char *const *from,
     int at = 0;
 
     while (rest.n) {
-        struct ax_str seg = cut(&rest);
+        struct ax_str seg = plain_cut(&rest);
         bool keep = (seg.n == 0 || (seg.p[0] != ':' && seg.p[0] != '*')) && next_random(x) % 8;
         const char *other = from[next_random(x) % nfrom];
         at += keep ? snprintf(out + at, 64 - (size_t)at, "/%.*s", (int)seg.n, seg.p)
@@ -609,8 +529,8 @@ static void test_against_naive(void **state)
                 path_like(&x, s.text[next_random(&x) % s.n], pieces, AX_COUNT(pieces), path);
             enum ax_method m = (enum ax_method)(next_random(&x) % AX_METHODS);
             enum ax_found f = ax_router_match(r, m, ax_str(path), &got);
-            if (f != naive_match(&s, m, ax_str(path), &want) || (f == AX_FOUND && got.route != want.route) ||
-                (f == AX_NO_METHOD && got.allow != want.allow))
+            if (f != plain_match(s.routes, s.n, m, ax_str(path), &want) ||
+                (f == AX_FOUND && got.route != want.route) || (f == AX_NO_METHOD && got.allow != want.allow))
                 fail_msg("set %u: %s %s", i, ax_method_name(m), path);
             seen[f]++;
             if (f != AX_FOUND)
