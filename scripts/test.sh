@@ -13,6 +13,16 @@ count() { # count PASSED FAILED [SKIPPED]
     passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
 }
 
+# count_last NAME: what the last line "NAME: N passed, N failed" in the file of that name says; none is one failure.
+count_last() {
+    local line
+    line=$(grep -E "^$1: [0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?\$" "$dir/$1" | tail -n 1)
+    [ -n "$line" ] || echo "$1: ended without a result"
+    line=$(tr -dc '0-9 ' <<< "${line#*:}")
+    # shellcheck disable=SC2086 # two or three words
+    count ${line:-0 1}
+}
+
 # build KIND TARGETS...: false, and one failure counted, if that kind does not compile.
 build() {
     local kind=$1
@@ -28,13 +38,7 @@ unit() { # unit KIND [ONLY]
     build "$1" ${2:+"ONLY=$2"} unit-build || return
     echo "== unit tests ($1${2:+: $2})"
     $make BUILD="$1" ${2:+"ONLY=$2"} unit 2>&1 | grep -v '^make' | tee "$dir/unit"
-    local line
-    line=$(grep -E '^unit: [0-9]+ passed, [0-9]+ failed$' "$dir/unit" | tail -n 1 | tr -dc '0-9 ')
-    if [ -n "$line" ]; then
-        count $line
-    else
-        count 0 1
-    fi
+    count_last unit
 }
 
 # Files, not folders: what `node --test` does with a folder has changed between Node 18 and 22.
@@ -66,26 +70,14 @@ node_tests() { # node_tests ACTIX ADDON FILES...
 docs() {
     echo "== documentation"
     ACTIX=$dir/root/usr/bin/actix node tests/docs/run.mjs | tee "$dir/docs"
-    local line
-    line=$(grep -E '^docs: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$dir/docs" | tail -n 1 | tr -dc '0-9 ')
-    if [ -n "$line" ]; then
-        count $line
-    else
-        count 0 1
-    fi
+    count_last docs
 }
 
 # Each over its corpus, and a moment more; `make fuzz` goes on for longer.
 fuzz() {
     echo "== fuzzers"
     $make fuzz-short 2>&1 | grep -vE '^  [A-Z]+ |^make' | tee "$dir/fuzz"
-    local line
-    line=$(grep -E '^fuzz: [0-9]+ passed, [0-9]+ failed$' "$dir/fuzz" | tail -n 1 | tr -dc '0-9 ')
-    if [ -n "$line" ]; then
-        count $line
-    else
-        count 0 1
-    fi
+    count_last fuzz
 }
 
 # The whole product under the address sanitizer, Node and all, where clients choose what comes.
@@ -99,14 +91,13 @@ sanitized() {
 chaos() {
     echo "== what breaks under load, in little (tests/chaos)"
     ACTIX=$dir/root/usr/bin/actix node tests/chaos/run.mjs --short > "$dir/chaos" 2>&1
-    local status=$? line
-    line=$(sed -n 's/^chaos: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' "$dir/chaos" | tail -n 1)
+    local status=$?
     [ "$status" -eq 0 ] || cat "$dir/chaos"
-    echo "chaos: ${line:-0 1 0} (passed, failed, skipped)"
-    count ${line:-0 1 0}
+    tail -n 1 "$dir/chaos"
+    count_last chaos
 }
 
-build release DESTDIR="$dir/root" PREFIX=/usr install && javascript && chaos
+build release DESTDIR="$dir/root" PREFIX=/usr install && { javascript; docs; chaos; }
 unit release
 unit asan
 sanitized
