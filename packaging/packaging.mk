@@ -26,7 +26,7 @@ packages-tree:
 
 # The flags stay the same, so that nothing is compiled anew.
 packaged = CFLAGS='-ffile-prefix-map=$(CURDIR)=.' LDFLAGS='-ffile-prefix-map=$(CURDIR)=.' \
-           BUILD=$(if $(filter on,$(PGO)),pgo,release) MAKE='$(MAKE)' $(1) $(PACKAGES)/tree
+           BUILD=$(if $(filter on,$(PGO)),pgo,release) VERSION='$(VERSION)' MAKE='$(MAKE)' $(1) $(PACKAGES)/tree
 
 deb: packages-tree ## build build/packages/actix_VERSION_ARCH.deb
 	+@$(call packaged,packaging/deb/build.sh) $(PACKAGES)

@@ -1,12 +1,13 @@
 #!/bin/sh
 # build.sh TREE OUT: packs the built TREE as OUT/actix_VERSION-1_ARCH.deb with dpkg-deb alone: there is one binary package
 # and nothing to configure, so debhelper would hide more than it does.  The same commit gives the same bytes.
-# MAINTAINER="NAME <ADDRESS>": who answers for this package.
+# MAINTAINER="NAME <ADDRESS>": who answers for this package.  VERSION: of the tree, where it is not that of the file.
 set -eu
 cd "$(dirname "$0")/../.."
 tree=$1 out=$2
 name=actix
-version=$(cat VERSION)-1
+upstream=${VERSION:-$(cat VERSION)}
+version=$upstream-1
 arch=$(dpkg --print-architecture)
 maintainer=${MAINTAINER:-actix developers <maintainers@actix.invalid>}
 root=$out/deb
@@ -24,7 +25,7 @@ cp packaging/deb/copyright "$doc/copyright"
 cat > "$doc/changelog.Debian" << END
 $name ($version) unstable; urgency=medium
 
-  * Release $(cat VERSION): changelog.gz tells what is new.
+  * Release $upstream: changelog.gz tells what is new.
 
  -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
 END
