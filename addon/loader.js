@@ -150,6 +150,7 @@ function exportsOf(loaded) {
 
 /** The routes that one line of the manifest makes. */
 async function expand(route, modules, root) {
+  if (route.kind === 'node') throw new PlanError('a node mount is not supported yet');
   if (route.kind !== 'handler') return [route];
   const exported = exportsOf(await modules(route.module, route.at));
   const file = shown(route.module, root);

@@ -13,12 +13,13 @@ export interface PlanRoute {
   pattern: string;
   /** GET HEAD POST PUT PATCH DELETE OPTIONS ANY */
   method: string;
-  kind: 'handler' | 'fixed' | 'health';
+  /** node: a module that exports a Node (req, res) listener; it is entered with its head alone. */
+  kind: 'handler' | 'node' | 'fixed' | 'health';
   /** What answers, for people: `handlers/users.js#show`, `redirect`, `respond`, `health`. */
   name: string;
-  /** handler: absolute path of the module. */
+  /** handler, node: absolute path of the module. */
   module?: string;
-  /** handler: named export; absent: METHOD's export if there is one, else the default export. */
+  /** handler, node: named export; absent: METHOD's export if there is one, else the default export. */
   export?: string;
   /** handler: a module for the whole path: when it exports GET, POST, ... those make the routes. */
   byExports?: boolean;

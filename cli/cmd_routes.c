@@ -44,14 +44,19 @@ static const struct ax_manifest_route *origin(const struct ax_manifest *m, const
     return any;
 }
 
+static bool in_javascript(const struct ax_manifest_route *r)
+{
+    return r->kind == AX_ROUTE_HANDLER || r->kind == AX_ROUTE_NODE;
+}
+
 static int64_t timeout_of(const struct ax_manifest_route *r)
 {
-    return r->kind == AX_ROUTE_HANDLER ? r->timeout_us : NO_TIMEOUT;
+    return in_javascript(r) ? r->timeout_us : NO_TIMEOUT;
 }
 
 static int64_t inflight_of(const struct ax_manifest_route *r)
 {
-    return r && r->kind == AX_ROUTE_HANDLER ? r->max_inflight : 0;
+    return r && in_javascript(r) ? r->max_inflight : 0;
 }
 
 static int64_t queue_of(const struct ax_manifest_route *r)
@@ -80,9 +85,9 @@ static size_t rows_of_manifest(const struct ax_manifest *m, struct row *ret, cha
 
     for (size_t i = 0; i < m->nroutes; i++) {
         const struct ax_manifest_route *r = &m->routes[i];
-        const char *name = r->kind == AX_ROUTE_HANDLER ? r->module : kinds[r->kind];
+        const char *name = in_javascript(r) ? r->module : kinds[r->kind];
 
-        if (r->kind == AX_ROUTE_HANDLER && r->export_name) {
+        if (in_javascript(r) && r->export_name) {
             ret_names[i] = ax_asprintf("%s#%s", r->module, r->export_name);
             name = ret_names[i] ? ret_names[i] : name;
         }

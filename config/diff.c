@@ -232,6 +232,8 @@ static void answer_text(const struct ax_manifest_route *r, char out[VALUE_MAX])
 {
     if (r->kind == AX_ROUTE_HANDLER)
         snprintf(out, VALUE_MAX, r->export_name ? "%s#%s" : "%s", r->module, r->export_name);
+    else if (r->kind == AX_ROUTE_NODE)
+        snprintf(out, VALUE_MAX, r->export_name ? "node %s#%s" : "node %s", r->module, r->export_name);
     else if (r->kind == AX_ROUTE_REDIRECT)
         snprintf(out, VALUE_MAX, "redirect %d to %s", r->status, r->to);
     else if (r->kind == AX_ROUTE_HEALTH)

@@ -56,7 +56,13 @@ struct ax_uploads {
     int64_t file, files, fields, field; /* bytes, count, count, bytes */
 };
 
-enum ax_route_kind { AX_ROUTE_HANDLER, AX_ROUTE_REDIRECT, AX_ROUTE_RESPOND, AX_ROUTE_HEALTH };
+enum ax_route_kind {
+    AX_ROUTE_HANDLER,
+    AX_ROUTE_REDIRECT,
+    AX_ROUTE_RESPOND,
+    AX_ROUTE_HEALTH,
+    AX_ROUTE_NODE, /* a module with a Node (req, res) listener */
+};
 enum ax_health { AX_HEALTH_LIVE, AX_HEALTH_READY };
 
 /* One (method, pattern).  A manifest path with METHOD keys makes several. */
@@ -65,8 +71,8 @@ struct ax_manifest_route {
     char *method;    /* "GET" ... or "ANY"; for a module string (or `handler:`) "ANY" too, see by_exports */
     bool by_exports; /* a module for the whole path: it may export GET, POST, ... (docs/manifest.md) */
     enum ax_route_kind kind;
-    char *module;          /* HANDLER: file relative to the manifest's folder, without #export */
-    char *export_name;     /* HANDLER: what stood behind '#'; NULL = METHOD's export, else default */
+    char *module;          /* HANDLER, NODE: file relative to the manifest's folder, without #export */
+    char *export_name;     /* HANDLER, NODE: what stood behind '#'; NULL = METHOD's export, else default */
     char *to;              /* REDIRECT: target */
     int status;            /* REDIRECT: 308 unless given; RESPOND: 200 unless given */
     char *body;            /* RESPOND */

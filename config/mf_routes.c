@@ -74,14 +74,15 @@ static struct ax_manifest_route new_route(const struct reading *x, const struct 
     };
 }
 
-static void push_module(const struct reading *x, const char *text, const struct ax_node *value)
+static void push_module(const struct reading *x, enum ax_route_kind kind, const char *text,
+                        const struct ax_node *value)
 {
     struct ax_manifest_route r = new_route(x, value);
 
-    r.kind = AX_ROUTE_HANDLER;
+    r.kind = kind;
     if (!split_module(x->d, text, &value->at, x->name, &r))
         return;
-    r.by_exports = x->whole_path && !r.export_name;
+    r.by_exports = kind == AX_ROUTE_HANDLER && x->whole_path && !r.export_name;
     push(x->d, &r);
 }
 
@@ -135,8 +136,8 @@ static void push_answer(const struct reading *x, const struct ax_node *map)
     const struct ax_route_keys *k = &x->keys;
     const char *answer = x->answer->key->text;
 
-    if (k->handler) {
-        push_module(x, k->handler, x->answer);
+    if (k->handler || k->node) {
+        push_module(x, k->node ? AX_ROUTE_NODE : AX_ROUTE_HANDLER, k->node ? k->node : k->handler, x->answer);
         return;
     }
     struct ax_manifest_route r = new_route(x, x->answer);
@@ -213,7 +214,7 @@ static void decode_method(const struct reading *path, struct ax_node *value)
     if (bad_value(&x, value, "a module or a map"))
         return;
     if (value->kind == AX_NODE_SCALAR) {
-        push_module(&x, value->text, value);
+        push_module(&x, AX_ROUTE_HANDLER, value->text, value);
         return;
     }
     if (ax_node_get(value, "max_inflight") || ax_node_get(value, "queue"))
@@ -244,7 +245,7 @@ static void decode_path_map(struct reading *x, struct ax_node *value)
     if (!x->answer && !methods && x->d->p->errors == errors)
         ax_problem(x->d->p, AX_E_MISSING, &x->path->key->at,
                    "%s says nobody who answers: give it a METHOD, or one of "
-                   "handler, redirect, respond and health",
+                   "handler, redirect, respond, node and health",
                    x->name);
 }
 
@@ -264,7 +265,7 @@ static void decode_path(struct ax_mf *d, struct ax_node *value)
     if (bad_value(&x, value, "a module, or a map of METHODs and settings"))
         return;
     if (value->kind == AX_NODE_SCALAR)
-        push_module(&x, value->text, value);
+        push_module(&x, AX_ROUTE_HANDLER, value->text, value);
     else
         decode_path_map(&x, value);
 }

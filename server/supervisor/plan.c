@@ -169,11 +169,12 @@ static json_t *header_lines(const struct ax_manifest_route *r, bool *ok)
     return s;
 }
 
-static void put_handler(json_t *o, const struct ax_manifest *m, const struct ax_manifest_route *r, bool *ok)
+/* A handler, or a node mount: that is entered with its head alone, and reads its body as it comes. */
+static void put_module(json_t *o, const struct ax_manifest *m, const struct ax_manifest_route *r, bool *ok)
 {
     char *name = r->export_name ? ax_asprintf("%s#%s", r->module, r->export_name) : ax_strdup(r->module);
 
-    put_str(o, "kind", "handler", ok);
+    put_str(o, "kind", r->kind == AX_ROUTE_NODE ? "node" : "handler", ok);
     put(o, "name", name ? json_string(name) : NULL, ok);
     ax_free(name);
     put_path(o, "module", m, r->module, ok);
@@ -181,6 +182,8 @@ static void put_handler(json_t *o, const struct ax_manifest *m, const struct ax_
         put_str(o, "export", r->export_name, ok);
     if (r->by_exports)
         put_bool(o, "byExports", true, ok);
+    if (r->kind == AX_ROUTE_NODE)
+        put_bool(o, "stream", true, ok);
 }
 
 static void put_fixed(json_t *o, const struct ax_manifest_route *r, bool *ok)
@@ -197,8 +200,8 @@ static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route
 
     put_str(o, "pattern", r->pattern, ok);
     put_str(o, "method", r->method, ok);
-    if (r->kind == AX_ROUTE_HANDLER) {
-        put_handler(o, m, r, ok);
+    if (r->kind == AX_ROUTE_HANDLER || r->kind == AX_ROUTE_NODE) {
+        put_module(o, m, r, ok);
     } else if (r->kind == AX_ROUTE_HEALTH) {
         put_str(o, "kind", "health", ok);
         put_str(o, "name", "health", ok);

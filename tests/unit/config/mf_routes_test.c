@@ -16,26 +16,27 @@ static void test_forms(void **state)
     struct fixture f;
     (void)state;
     fixture_open(&f);
-    struct loaded l =
-        fixture_load_text(&f, "routes:\n"
-                              "  /: handlers/home.js\n"
-                              "  /named: handlers/home.js#show\n"
-                              "  /users/:id:\n"
-                              "    GET: handlers/users.js#show\n"
-                              "    PUT: { handler: handlers/users.js, timeout: 2s, body: 10MiB }\n"
-                              "    ANY: handlers/home.js\n"
-                              "  /h: { handler: handlers/home.js, POST: handlers/users.js }\n"
-                              "  /old: { redirect: /new }\n"
-                              "  /away: { redirect: \"https://e.example/x\", status: 302 }\n"
-                              "  /ping: { respond: pong, headers: { Cache-Control: no-store } }\n"
-                              "  /empty: { respond: '', status: 204 }\n"
-                              "  /live: { health: live }\n"
-                              "  /ready: { GET: { health: ready } }\n"
-                              "  /files/*path: handlers/home.js\n");
+    struct loaded l = fixture_load_text(
+        &f, "routes:\n"
+            "  /: handlers/home.js\n"
+            "  /named: handlers/home.js#show\n"
+            "  /users/:id:\n"
+            "    GET: handlers/users.js#show\n"
+            "    PUT: { handler: handlers/users.js, timeout: 2s, body: 10MiB }\n"
+            "    ANY: handlers/home.js\n"
+            "  /h: { handler: handlers/home.js, POST: handlers/users.js }\n"
+            "  /old: { redirect: /new }\n"
+            "  /away: { redirect: \"https://e.example/x\", status: 302 }\n"
+            "  /ping: { respond: pong, headers: { Cache-Control: no-store } }\n"
+            "  /empty: { respond: '', status: 204 }\n"
+            "  /live: { health: live }\n"
+            "  /ready: { GET: { health: ready } }\n"
+            "  /files/*path: handlers/home.js\n"
+            "  /app/*rest: { node: handlers/home.js, GET: { node: handlers/users.js#app } }\n");
     print_problems(&l.p);
     assert_int_equal(l.rc, 0);
     assert_int_equal(l.p.n, 0);
-    assert_int_equal(l.m->nroutes, 14);
+    assert_int_equal(l.m->nroutes, 16);
     const struct ax_manifest_route *r = route(l.m, "ANY", "/");
     assert_true(r->by_exports);
     assert_string_equal(r->module, "handlers/home.js");
@@ -47,6 +48,14 @@ static void test_forms(void **state)
     assert_int_equal(r->timeout_us, 10000000);
     assert_int_equal(r->body_max, 1 << 20);
     assert_string_equal(r->uploads.dir, "static");
+    r = route(l.m, "ANY", "/app/*rest");
+    assert_int_equal(r->kind, AX_ROUTE_NODE);
+    assert_string_equal(r->module, "handlers/home.js");
+    assert_null(r->export_name);
+    assert_false(r->by_exports);
+    r = route(l.m, "GET", "/app/*rest");
+    assert_int_equal(r->kind, AX_ROUTE_NODE);
+    assert_string_equal(r->export_name, "app");
     r = route(l.m, "ANY", "/named");
     assert_false(r->by_exports);
     assert_string_equal(r->export_name, "show");
@@ -220,7 +229,15 @@ static void test_one_mistake(void **state)
         {"  /a: { respond: x, uploads: { fils: 3 } }\n", 2, 32, "did you mean file"},
         {"  /a: { static: public, index: i.html, fallback: f.html, status: 200 }\n", 2, 9,
          "static: not supported yet"},
-        {"  /a: { node: x.js }\n", 2, 9, "/a node: not supported yet"},
+        {"  /a: { node: x.js }\n", 2, 15, "no file x.js"},
+        {"  /a: { node: [x.js] }\n", 2, 15, "/a node must be a text"},
+        {"  /a: { node: ~ }\n", 2, 15, "empty value"},
+        {"  /a: { node: '' }\n", 2, 15, "empty value"},
+        {"  /a: { node: \"#app\" }\n", 2, 15, "a module or module#export"},
+        {"  /a: { node: handlers/home.js# }\n", 2, 15, "a module or module#export"},
+        {"  /a: { node: handlers/home.js, handler: handlers/home.js }\n", 2, 33, "only one of"},
+        {"  /a: { node: handlers/home.js, status: 200 }\n", 2, 33, "redirect or respond only"},
+        {"  /a: { GET: { node: handlers/none.js } }\n", 2, 22, "no file handlers/none.js"},
         {"  /a: { handler: handlers/home.js, stream: true }\n", 2, 36, "stream: not supported yet"},
         {"  /a: { handler: handlers/home.js, use: [x.js] }\n", 2, 36, "use: not supported yet"},
         {"  /a: { handler: handlers/home.js, use: x.js }\n", 2, 36, "use: not supported yet"},
