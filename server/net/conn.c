@@ -289,11 +289,12 @@ static void after_output(struct ax_conn *c, bool progress)
     ax_conn_want(c);
 }
 
-/* Most turns leave one block: send() spares the kernel the copy of a message header (2 % of a request). */
-static ssize_t put_on_wire(int fd, struct iovec *v, int nv)
+/* Most turns leave one block: send() spares the kernel the copy of a message header (2 % of a request).  More
+ * than that one there is only when a file follows: its head goes with its first bytes. */
+static ssize_t put_on_wire(int fd, struct iovec *v, int nv, size_t all)
 {
     if (AX_LIKELY(nv == 1))
-        return send(fd, v->iov_base, v->iov_len, MSG_NOSIGNAL);
+        return send(fd, v->iov_base, v->iov_len, MSG_NOSIGNAL | (v->iov_len < all ? MSG_MORE : 0));
     return sendmsg(fd, &(struct msghdr){.msg_iov = v, .msg_iovlen = (size_t)nv}, MSG_NOSIGNAL);
 }
 
@@ -309,7 +310,8 @@ void ax_conn_flush(struct ax_conn *c)
             ax_conn_close(c, AX_CLOSE_TAKEN_AWAY);
             return;
         }
-        ssize_t n = put_on_wire(c->fd, v, nv);
+        ssize_t n =
+            AX_LIKELY(nv > 0) ? put_on_wire(c->fd, v, nv, c->out.bytes) : ax_out_send_file(&c->out, c->fd);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN) {
@@ -317,10 +319,15 @@ void ax_conn_flush(struct ax_conn *c)
         } else if (n < 0) {
             ax_conn_close(c, AX_CLOSE_WRITE_ERROR);
             return;
+        } else if (AX_UNLIKELY(n == 0)) {
+            ax_conn_close(c, AX_CLOSE_TAKEN_AWAY);
+            return;
         } else {
             ax_out_sent(&c->out, &w->block_pool, (size_t)n);
             c->sent += (uint64_t)n;
             progress = true;
+            if (AX_UNLIKELY(nv == 0 && c->out.head && c->out.head->off > 0))
+                c->blocked_out = true; /* the rest of the file in the next turn: others have one, too */
         }
     }
     if (c->state == AX_CONN_CLOSED)

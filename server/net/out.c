@@ -1,6 +1,10 @@
 #include "net/out.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -61,6 +65,16 @@ bool ax_out_link(struct ax_out *o, const char *p, size_t n, void (*release)(void
     return true;
 }
 
+bool ax_out_file(struct ax_out *o, int fd, int64_t at, size_t n, void (*release)(void *), void *owner)
+{
+    if (!ax_out_link(o, NULL, n, release, NULL, owner))
+        return false;
+    o->tail->file_at = at;
+    o->tail->fd = fd;
+    o->tail->file = true;
+    return true;
+}
+
 void ax_out_splice(struct ax_out *to, struct ax_out *from)
 {
     if (!from->head)
@@ -81,12 +95,41 @@ int ax_out_vec(const struct ax_out *o, struct iovec *v, int max)
     for (const struct ax_chunk *c = o->head; c && n < max; c = c->next) {
         if (c->len == c->off)
             continue;
+        if (AX_UNLIKELY(c->file))
+            return n;
         if (AX_UNLIKELY(c->lent && !c->lent(c->owner)))
             return -1;
         v[n].iov_base = (void *)(uintptr_t)(c->data + c->off);
         v[n++].iov_len = c->len - c->off;
     }
     return n;
+}
+
+enum { COPIED_TURN = 16384 };
+
+/* Few file systems cannot feed sendfile. */
+static ssize_t send_copied(const struct ax_chunk *c, int64_t at, size_t n, int sock)
+{
+    char copy[COPIED_TURN];
+    ssize_t got = pread(c->fd, copy, n < sizeof copy ? n : sizeof copy, (off_t)at);
+
+    return got > 0 ? send(sock, copy, (size_t)got, MSG_NOSIGNAL) : got;
+}
+
+ssize_t ax_out_send_file(const struct ax_out *o, int sock)
+{
+    const struct ax_chunk *c = o->head;
+
+    while (c->len == c->off)
+        c = c->next;
+    AX_DEBUG_ASSERT(c->file);
+    int64_t at = c->file_at + (int64_t)c->off;
+    off_t from = (off_t)at;
+    size_t n = c->len - c->off < AX_OUT_FILE_TURN ? c->len - c->off : AX_OUT_FILE_TURN;
+    ssize_t sent = sendfile(sock, c->fd, &from, n);
+    if (AX_UNLIKELY(sent < 0 && (errno == EINVAL || errno == ENOSYS)))
+        return send_copied(c, at, n, sock);
+    return sent;
 }
 
 static void chunk_free(struct ax_chunk *c, struct ax_pool *blocks)

@@ -246,6 +246,8 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
 /* Lent bytes that wait for their turn may wait for long. */
 static bool add_body(struct ax_out *out, const struct ax_reply *reply, bool waits)
 {
+    if (AX_UNLIKELY(reply->add != NULL))
+        return reply->add(out, reply);
     if (reply->release && !(waits && reply->lent))
         return ax_out_link(out, reply->body.p, reply->body.n, reply->release, reply->lent, reply->owner);
     char *copy = ax_malloc(reply->body.n);

@@ -22,6 +22,9 @@ struct ax_reply {
      * request may not be read afterwards), and copied where they have to wait for their turn. */
     bool (*lent)(void *owner);
     void *owner;
+    /* May be set beside `release`, with body.p NULL: puts the body.n bytes of the body behind the head
+     * itself, and `release` is its own affair from then on; false = out of memory. */
+    bool (*add)(struct ax_out *out, const struct ax_reply *reply);
 };
 /* 0; -AX_E_STATE when it is answered already; -AX_E_NOMEM (the connection is closed then).  When the client
  * has gone the reply goes nowhere and the slot is given back: 1. */

@@ -10,6 +10,8 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
+enum { FILE_MOVED_MAX = 1 << 20 }; /* bytes of one */
+
 struct taking {
     struct ax_worker *w;
     int dead;
@@ -142,13 +144,32 @@ static void add_reading(struct ax_parcel *p, const struct ax_conn *c, const stru
 
 /* ---- one connection */
 
-/* False: bytes among them belong to JavaScript, which may have given them away since. */
+/* What is left of a file is read as long as it is not much: the connection of a longer one ends. */
+static bool copy_file(struct ax_buf *to, const struct ax_chunk *k)
+{
+    size_t n = k->len - k->off;
+    char *p = n <= FILE_MOVED_MAX ? ax_buf_reserve(to, n) : NULL;
+
+    for (size_t done = 0; p && done < n;) {
+        ssize_t got = pread(k->fd, p + done, n - done, (off_t)(k->file_at + (int64_t)(k->off + done)));
+        if (got <= 0)
+            return false;
+        done += (size_t)got;
+    }
+    to->n += p ? n : 0;
+    return p != NULL;
+}
+
+/* False: bytes among them belong to JavaScript, which may have given them away since, or to a file. */
 static bool copy_out(struct ax_buf *to, const struct ax_out *out)
 {
     for (const struct ax_chunk *k = out->head; k; k = k->next) {
         if (k->lent && k->len > k->off)
             return false;
-        ax_buf_add(to, k->data + k->off, k->len - k->off);
+        if (!k->file)
+            ax_buf_add(to, k->data + k->off, k->len - k->off);
+        else if (!copy_file(to, k))
+            return false;
     }
     return !to->failed;
 }
