@@ -8,6 +8,7 @@
 #include "cli/app.h"
 #include "cli/check_plan.h"
 #include "cli/print.h"
+#include "cli/route_table.h"
 #include "supervisor/check.h"
 
 static const struct ax_opt options[] = {
@@ -70,12 +71,40 @@ static int by_place(const void *pa, const void *pb)
     return a->order < b->order ? -1 : a->order > b->order;
 }
 
-static int collect(const struct ax_problems *p, const struct ax_check_result *r, bool strict,
-                   struct findings *ret)
+/* Routes that hide each other, once the manifest and every handler are right: before that the table is not
+ * whole. */
+struct hidden {
+    struct ax_err *v; /* OWNED */
+    size_t n, cap;
+};
+
+static void on_hidden(void *ctx, const struct ax_route_row *row, const char *text)
+{
+    struct hidden *h = ctx;
+
+    if (h->n < h->cap)
+        ax_fail_at(&h->v[h->n++], AX_E_STATE, row->file, row->line, row->col, "%s", text);
+}
+
+static void find_hidden(const struct ax_manifest *m, const struct ax_check_result *loaded, struct hidden *ret)
+{
+    struct ax_route_table table;
+
+    if (ax_route_table_make(m, loaded, &table, NULL) < 0)
+        return;
+    ret->cap = ax_route_table_lint(&table, NULL, NULL);
+    ret->v = ax_calloc(ret->cap + 1, sizeof *ret->v);
+    if (ret->v)
+        ax_route_table_lint(&table, on_hidden, ret);
+    ax_route_table_fini(&table);
+}
+
+static int collect(const struct ax_problems *p, const struct ax_check_result *r, const struct hidden *h,
+                   bool strict, struct findings *ret)
 {
     size_t from_manifest;
 
-    ret->v = ax_calloc(p->n + r->nerrors + 1, sizeof *ret->v);
+    ret->v = ax_calloc(p->n + r->nerrors + h->n + 1, sizeof *ret->v);
     if (!ret->v) {
         ax_say("out of memory");
         return AX_EXIT_FAILED;
@@ -93,6 +122,8 @@ static int collect(const struct ax_problems *p, const struct ax_check_result *r,
         if (!known(&manifest, &x))
             add(ret, x);
     }
+    for (size_t i = 0; i < h->n; i++)
+        add(ret, (struct finding){h->v[i].file, h->v[i].line, h->v[i].col, h->v[i].msg, !strict, 0});
     qsort(ret->v, ret->n, sizeof *ret->v, by_place);
     return AX_EXIT_OK;
 }
@@ -169,6 +200,7 @@ static int check_run(struct ax_args *args)
     struct ax_app app;
     struct ax_check_result loaded = {0};
     struct findings found = {0};
+    struct hidden hidden = {0};
     struct ax_err err = {0};
     bool load = ax_args_flag(args, "load", true);
     int code = ax_app_read_broken(args, &app);
@@ -180,11 +212,14 @@ static int check_run(struct ax_args *args)
         code = ax_say_err(&err, code == AX_EXIT_OK ? AX_EXIT_FAILED : code);
         goto done;
     }
-    code = collect(&app.problems, &loaded, ax_args_flag(args, "strict", false), &found);
+    if (app.manifest && app.problems.errors == 0 && loaded.nerrors == 0)
+        find_hidden(app.manifest, load ? &loaded : NULL, &hidden);
+    code = collect(&app.problems, &loaded, &hidden, ax_args_flag(args, "strict", false), &found);
     if (code == AX_EXIT_OK)
         code = report(args, &app, &found, load || !app.manifest ? loaded.nroutes : app.manifest->nroutes);
 done:
     ax_free(found.v);
+    ax_free(hidden.v);
     ax_check_result_free(&loaded);
     ax_app_fini(&app);
     return code;

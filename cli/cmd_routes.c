@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/app.h"
 #include "cli/print.h"
+#include "cli/route_table.h"
 #include "supervisor/check.h"
 
 static const struct ax_opt options[] = {
@@ -17,99 +18,40 @@ static const struct ax_opt options[] = {
     AX_OPT_END,
 };
 
-enum { NO_TIMEOUT = -1 }; /* answered without JavaScript: nothing to time */
-
-struct row {
-    const char *method, *path, *handler; /* BORROWED */
-    const char *file;                    /* BORROWED; NULL = registered in code */
-    unsigned line;
-    int64_t timeout_us;
-    int64_t max_inflight, queue; /* 0 = none */
-};
-
-/* The manifest's route that a loaded one came from: its own line, else (registered in code) none. */
-static const struct ax_manifest_route *origin(const struct ax_manifest *m, const struct ax_check_route *r)
-{
-    const struct ax_manifest_route *any = NULL;
-
-    for (size_t i = 0; i < m->nroutes; i++) {
-        const struct ax_manifest_route *o = &m->routes[i];
-        if (strcmp(o->pattern, r->pattern) != 0)
-            continue;
-        if (strcmp(o->method, r->method) == 0)
-            return o;
-        if (o->by_exports || strcmp(o->method, "ANY") == 0)
-            any = o;
-    }
-    return any;
-}
-
-static bool in_javascript(const struct ax_manifest_route *r)
-{
-    return r->kind == AX_ROUTE_HANDLER || r->kind == AX_ROUTE_NODE;
-}
-
-static int64_t timeout_of(const struct ax_manifest_route *r)
-{
-    return in_javascript(r) ? r->timeout_us : NO_TIMEOUT;
-}
-
-static int64_t inflight_of(const struct ax_manifest_route *r)
-{
-    return r && in_javascript(r) ? r->max_inflight : 0;
-}
-
-static int64_t queue_of(const struct ax_manifest_route *r)
-{
-    return inflight_of(r) ? r->queue : 0;
-}
-
-static size_t rows_of_check(const struct ax_manifest *m, const struct ax_check_result *r, struct row *ret)
-{
-    for (size_t i = 0; i < r->nroutes; i++) {
-        const struct ax_check_route *c = &r->routes[i];
-        const struct ax_manifest_route *o = origin(m, c);
-        ret[i] = (struct row){c->method,      c->pattern, c->name,
-                              c->file,        c->line,    o ? timeout_of(o) : m->timeouts.handler,
-                              inflight_of(o), queue_of(o)};
-    }
-    return r->nroutes;
-}
-
-/* Without loading: what the manifest says.  A handler's name is put together in *ret_names, OWNED by the
- * caller. */
-static size_t rows_of_manifest(const struct ax_manifest *m, struct row *ret, char **ret_names)
-{
-    static const char *const kinds[] = {
-        [AX_ROUTE_REDIRECT] = "redirect", [AX_ROUTE_RESPOND] = "respond", [AX_ROUTE_HEALTH] = "health"};
-
-    for (size_t i = 0; i < m->nroutes; i++) {
-        const struct ax_manifest_route *r = &m->routes[i];
-        const char *name = in_javascript(r) ? r->module : kinds[r->kind];
-
-        if (in_javascript(r) && r->export_name) {
-            ret_names[i] = ax_asprintf("%s#%s", r->module, r->export_name);
-            name = ret_names[i] ? ret_names[i] : name;
-        }
-        ret[i] = (struct row){r->method,  r->pattern,    name,           r->at.file,
-                              r->at.line, timeout_of(r), inflight_of(r), queue_of(r)};
-    }
-    return m->nroutes;
-}
-
 static json_t *timeout_json(int64_t us)
 {
-    if (us == AX_OFF || us == NO_TIMEOUT)
+    if (us == AX_OFF || us == AX_ROUTE_NO_TIMEOUT)
         return json_null();
     return us % 1000 ? json_real((double)us / 1e3) : json_integer(us / 1000);
 }
 
-static int print_json(const struct row *rows, size_t n)
+static void add_warning(void *ctx, const struct ax_route_row *r, const char *text)
 {
-    json_t *a = json_array();
+    json_t *o = json_object();
 
-    for (size_t i = 0; i < n; i++) {
-        const struct row *r = &rows[i];
+    json_object_set_new(o, "file", r->file ? json_string(r->file) : json_null());
+    json_object_set_new(o, "line", r->file ? json_integer(r->line) : json_null());
+    json_object_set_new(o, "col", r->file ? json_integer(r->col) : json_null());
+    json_object_set_new(o, "message", json_string(text));
+    json_array_append_new(ctx, o);
+}
+
+static void print_warning(void *ctx, const struct ax_route_row *r, const char *text)
+{
+    (void)ctx;
+    if (r->file)
+        fprintf(stderr, "%s:%u:%u: warning: %s\n", r->file, r->line, r->col, text);
+    else
+        ax_say("warning: %s", text);
+}
+
+static int print_json(const struct ax_route_table *t)
+{
+    const struct ax_route_row *rows = t->rows;
+    json_t *a = json_array(), *warnings = json_array();
+
+    for (size_t i = 0; i < t->n; i++) {
+        const struct ax_route_row *r = &rows[i];
         json_t *o = json_pack("{s:s, s:s, s:s}", "method", r->method, "path", r->path, "handler", r->handler);
         json_object_set_new(o, "timeout_ms", timeout_json(r->timeout_us));
         if (r->max_inflight) {
@@ -120,10 +62,11 @@ static int print_json(const struct row *rows, size_t n)
         json_object_set_new(o, "line", r->file ? json_integer(r->line) : json_null());
         json_array_append_new(a, o);
     }
-    return ax_print_json(json_pack("{s:o}", "routes", a));
+    ax_route_table_lint(t, add_warning, warnings);
+    return ax_print_json(json_pack("{s:o, s:o}", "routes", a, "warnings", warnings));
 }
 
-static bool any_limited(const struct row *rows, size_t n)
+static bool any_limited(const struct ax_route_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (rows[i].max_inflight)
@@ -132,7 +75,7 @@ static bool any_limited(const struct row *rows, size_t n)
 }
 
 /* "10" or, where more may wait, "10+50". */
-static void inflight_cell(struct ax_table *t, const struct row *r)
+static void inflight_cell(struct ax_table *t, const struct ax_route_row *r)
 {
     if (!r->max_inflight)
         ax_table_cell(t, "-");
@@ -142,7 +85,7 @@ static void inflight_cell(struct ax_table *t, const struct row *r)
         ax_table_cell(t, "%jd", (intmax_t)r->max_inflight);
 }
 
-static int print_table(const struct ax_args *args, const struct row *rows, size_t n)
+static int print_table(const struct ax_args *args, const struct ax_route_row *rows, size_t n)
 {
     struct ax_table *t;
     char timeout[AX_SHORT_MAX];
@@ -165,31 +108,22 @@ static int print_table(const struct ax_args *args, const struct row *rows, size_
         ax_table_cell(t, "%s", rows[i].path);
         ax_table_cell(t, "%s", rows[i].handler);
         ax_table_cell(
-            t, "%s", rows[i].timeout_us == NO_TIMEOUT ? "-" : ax_short_duration(timeout, rows[i].timeout_us));
+            t, "%s",
+            rows[i].timeout_us == AX_ROUTE_NO_TIMEOUT ? "-" : ax_short_duration(timeout, rows[i].timeout_us));
         if (limited)
             inflight_cell(t, &rows[i]);
     }
     return ax_table_print(t, args);
 }
 
-static int print_rows(const struct ax_args *args, const struct ax_manifest *m,
-                      const struct ax_check_result *loaded)
+/* The table goes to stdout, what is odd about it to stderr. */
+static int print_rows(const struct ax_args *args, const struct ax_route_table *t)
 {
-    size_t max = (loaded ? loaded->nroutes : m->nroutes) + 1, n;
-    struct row *rows = ax_calloc(max, sizeof *rows);
-    char **names = ax_calloc(max, sizeof *names);
-    int code = AX_EXIT_FAILED;
-
-    if (rows && names) {
-        n = loaded ? rows_of_check(m, loaded, rows) : rows_of_manifest(m, rows, names);
-        code = ax_args_flag(args, "json", false) ? print_json(rows, n) : print_table(args, rows, n);
-    } else {
-        ax_say("out of memory");
-    }
-    for (size_t i = 0; names && i < max; i++)
-        ax_free(names[i]);
-    ax_free(names);
-    ax_free(rows);
+    if (ax_args_flag(args, "json", false))
+        return print_json(t);
+    int code = print_table(args, t->rows, t->n);
+    fflush(stdout);
+    ax_route_table_lint(t, print_warning, NULL);
     return code;
 }
 
@@ -209,6 +143,7 @@ static int routes_run(struct ax_args *args)
 {
     struct ax_app app;
     struct ax_check_result loaded = {0};
+    struct ax_route_table table = {0};
     struct ax_err err = {0};
     bool load = ax_args_flag(args, "load", true);
     int code = ax_app_load(args, &app);
@@ -220,10 +155,14 @@ static int routes_run(struct ax_args *args)
         goto done;
     }
     print_load_errors(&loaded);
-    code = print_rows(args, app.manifest, load ? &loaded : NULL);
+    if (ax_route_table_make(app.manifest, load ? &loaded : NULL, &table, &err) < 0)
+        code = ax_say_err(&err, AX_EXIT_FAILED);
+    else
+        code = print_rows(args, &table);
     if (code == AX_EXIT_OK && loaded.nerrors)
         code = AX_EXIT_MANIFEST;
 done:
+    ax_route_table_fini(&table);
     ax_check_result_free(&loaded);
     ax_app_fini(&app);
     return code;
