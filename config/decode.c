@@ -153,19 +153,11 @@ static void decode_submap(struct ax_mf *d, const struct ax_field *f, void *to, s
     ax_decode_map(d, f->map, to, n, name);
 }
 
-static void decode_named(struct ax_mf *d, const struct ax_field *f, struct ax_node *n, const char *name)
+/* The entries are decoded by mf_policy.c, in an order of its own. */
+static void check_named(struct ax_mf *d, const struct ax_field *f, struct ax_node *n, const char *name)
 {
-    struct ax_field one = {.key = f->key, .kind = AX_K_MAP, .map = f->map};
-
-    if (n->kind != AX_NODE_MAP) {
+    if (n->kind != AX_NODE_MAP)
         decode_submap(d, f, NULL, n, name);
-        return;
-    }
-    for (struct ax_node *i = n->first; i; i = i->next) {
-        char full[AX_NAME_MAX];
-        full_name(full, name, i->key->text);
-        decode_submap(d, &one, NULL, i, full);
-    }
 }
 
 static void decode_value(struct ax_mf *d, const struct ax_field *f, void *to, struct ax_node *n,
@@ -174,7 +166,7 @@ static void decode_value(struct ax_mf *d, const struct ax_field *f, void *to, st
     if (f->kind == AX_K_MAP)
         decode_submap(d, f, to, n, name);
     else if (f->kind == AX_K_NAMED)
-        decode_named(d, f, n, name);
+        check_named(d, f, n, name);
     else if (f->kind == AX_K_ROUTES)
         d->routes = n;
     else

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/str.h"
 #include "config/mf_arena.h"
+#include "config/mf_policy.h"
 #include "config/problems.h"
 #include "config/units.h"
 
@@ -462,7 +463,7 @@ void ax_decode_kind(struct ax_mf *d, const struct ax_field *f, void *to, struct 
         [AX_K_ENUM] = decode_word,     [AX_K_WORD] = decode_word,       [AX_K_STR] = decode_text,
         [AX_K_RATE] = decode_text,     [AX_K_STRS] = decode_strings,    [AX_K_PROXIES] = decode_strings,
         [AX_K_HEADERS] = decode_pairs, [AX_K_ENV] = decode_pairs,       [AX_K_ERRORS] = decode_pairs,
-        [AX_K_LISTEN] = decode_listen, [AX_K_MODULES] = decode_modules,
+        [AX_K_LISTEN] = decode_listen, [AX_K_MODULES] = decode_modules, [AX_K_COMPRESS] = ax_decode_compress,
     };
     if (!AX_NEVER(!decoders[f->kind]))
         decoders[f->kind](d, f, to, n, name);

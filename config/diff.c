@@ -276,6 +276,35 @@ static bool inherited_uploads(const struct diff *d, const struct ax_manifest_rou
     return same_uploads(&a->uploads, &d->a->uploads) && same_uploads(&b->uploads, &d->b->uploads);
 }
 
+static bool same_compress(const struct ax_compress *a, const struct ax_compress *b)
+{
+    bool same = a->on == b->on && (!a->on || (a->min == b->min && a->types.n == b->types.n));
+
+    for (size_t i = 0; same && a->on && i < a->types.n; i++)
+        same = strcmp(a->types.v[i], b->types.v[i]) == 0;
+    return same;
+}
+
+static void diff_word(struct diff *d, const char *route, const char *key, const char *a, const char *b)
+{
+    if (!same_text(a, b))
+        tell(d, false, "routes: %s: %s: %s -> %s", route, key, a ? a : "off", b ? b : "off");
+}
+
+static void diff_policy(struct diff *d, const char *route, const struct ax_policies_of *a,
+                        const struct ax_policies_of *b)
+{
+    char use[NAME_BYTES + 32];
+
+    diff_word(d, route, "auth", a->auth, b->auth);
+    diff_word(d, route, "cors", a->cors, b->cors);
+    diff_word(d, route, "rate_limit", a->rate_limit, b->rate_limit);
+    if (!same_compress(&a->compress, &b->compress))
+        tell(d, false, "routes: %s: compress", route);
+    snprintf(use, sizeof use, "routes: %s: use", route);
+    diff_strings(d, use, &a->use, &b->use);
+}
+
 static void diff_route(struct diff *d, const struct ax_manifest_route *a, const struct ax_manifest_route *b)
 {
     char route[NAME_BYTES], before[VALUE_MAX], after[VALUE_MAX], headers[NAME_BYTES + 32];
@@ -295,6 +324,7 @@ static void diff_route(struct diff *d, const struct ax_manifest_route *a, const 
     diff_number(d, route, "queue", (int64_t[]){a->queue, b->queue}, NULL, AX_K_COUNT);
     if (!same_uploads(&a->uploads, &b->uploads) && !inherited_uploads(d, a, b))
         tell(d, false, "routes: %s: uploads", route);
+    diff_policy(d, route, &a->policy, &b->policy);
     snprintf(headers, sizeof headers, "routes: %s: headers", route);
     diff_pairs(d, headers, &a->headers, &b->headers);
 }
@@ -317,6 +347,47 @@ static void diff_routes(struct diff *d)
         answer_text(b, answer);
         tell(d, false, "routes: + %s %s (%s)", b->method, b->pattern, answer);
     }
+}
+
+/* ---- named policies: names alone, since auth holds secrets */
+static const struct ax_auth *auth_of(const struct ax_manifest *m, const char *name)
+{
+    for (size_t i = 0; i < m->nauths; i++)
+        if (strcmp(m->auths[i].name, name) == 0)
+            return &m->auths[i];
+    return NULL;
+}
+
+static void diff_auth(struct diff *d)
+{
+    for (size_t i = 0; i < d->a->nauths; i++) {
+        const struct ax_auth *a = &d->a->auths[i], *b = auth_of(d->b, a->name);
+        if (!b || strcmp(a->text, b->text) != 0)
+            tell(d, false, "auth: %c %s", b ? '~' : '-', a->name);
+    }
+    for (size_t i = 0; i < d->b->nauths; i++)
+        if (!auth_of(d->a, d->b->auths[i].name))
+            tell(d, false, "auth: + %s", d->b->auths[i].name);
+}
+
+static const struct ax_cors *cors_of(const struct ax_manifest *m, const char *name)
+{
+    for (size_t i = 0; i < m->ncors; i++)
+        if (strcmp(m->cors[i].name, name) == 0)
+            return &m->cors[i];
+    return NULL;
+}
+
+static void diff_cors(struct diff *d)
+{
+    for (size_t i = 0; i < d->a->ncors; i++) {
+        const struct ax_cors *a = &d->a->cors[i], *b = cors_of(d->b, a->name);
+        if (!b || strcmp(a->text, b->text) != 0)
+            tell(d, false, "cors: %c %s", b ? '~' : '-', a->name);
+    }
+    for (size_t i = 0; i < d->b->ncors; i++)
+        if (!cors_of(d->a, d->b->cors[i].name))
+            tell(d, false, "cors: + %s", d->b->cors[i].name);
 }
 
 /* ---- the tables */
@@ -351,7 +422,11 @@ static void diff_field(struct diff *d, const struct ax_field *f, const char *pre
     case AX_K_MODULES:
         diff_modules(d, x, y);
         break;
-    case AX_K_NAMED:
+    case AX_K_NAMED: /* rules are told by what they do to the routes */
+        if (strcmp(name, "auth") == 0)
+            diff_auth(d);
+        else if (strcmp(name, "cors") == 0)
+            diff_cors(d);
         break;
     case AX_K_ROUTES:
         diff_routes(d);

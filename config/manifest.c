@@ -12,6 +12,7 @@
 #include "config/decode.h"
 #include "config/mf_arena.h"
 #include "config/mf_file.h"
+#include "config/mf_policy.h"
 #include "config/mf_routes.h"
 #include "config/overlay.h"
 #include "config/problems.h"
@@ -129,6 +130,7 @@ static void decode(struct ax_mf *d, const struct ax_manifest_input *in)
     ax_interpolate(d->root, &look, d->tmp, d->p);
     ax_decode_defaults(d, &ax_table_manifest, d->m);
     ax_decode_map(d, &ax_table_manifest, d->m, d->root, "");
+    ax_decode_policy(d);
     ax_decode_routes(d);
 }
 

@@ -56,6 +56,50 @@ struct ax_uploads {
     int64_t file, files, fields, field; /* bytes, count, count, bytes */
 };
 
+enum ax_auth_kind { AX_AUTH_BASIC, AX_AUTH_BEARER, AX_AUTH_JWT };
+struct ax_auth { /* one of `auth`; its files are read by who serves, see net/policy.h */
+    char *name;
+    enum ax_auth_kind kind;
+    char *basic;              /* BASIC: htpasswd file */
+    char *token, *token_file; /* BEARER: one of them */
+    char *key, *key_file, *secret,
+        *secret_file;                      /* JWT: one of the first two (RS256) or the last two (HS256) */
+    char *alg, *audience, *issuer, *scope; /* JWT; all but alg may be NULL: not looked at */
+    int64_t leeway_us;                     /* JWT */
+    char *text;                            /* all of it as written, to compare; holds secrets */
+    struct ax_place at;                    /* of its value */
+};
+
+struct ax_cors { /* one of `cors` */
+    char *name;
+    struct ax_strings origins, methods, headers, expose;
+    bool credentials;
+    int64_t max_age_us;
+    char *text; /* as above */
+};
+
+struct ax_compress {
+    bool on;
+    int64_t min;             /* bytes; a shorter body is sent as it is */
+    struct ax_strings types; /* "text/html", "text/" followed by a star; empty = the server's own list */
+};
+
+/* What a route has of the policies; auth and cors are names, NULL = none.  A rate limit is shared by those
+ * that hold the same pointer: the routes of one rule, or the METHODs of one path. */
+struct ax_policies_of {
+    char *auth, *cors, *rate_limit;
+    struct ax_compress compress;
+    struct ax_strings use; /* modules that run before the handler */
+};
+
+struct ax_rule {  /* one of `rules`, with what shorter prefixes say and it does not */
+    char *prefix; /* as written, without a slash at its end; "" = all paths */
+    char *shape;  /* of it, as ax_pattern_parse makes it */
+    struct ax_policies_of policy;
+    struct ax_pairs headers;
+    struct ax_place at; /* of its key */
+};
+
 enum ax_route_kind {
     AX_ROUTE_HANDLER,
     AX_ROUTE_REDIRECT,
@@ -85,6 +129,7 @@ struct ax_manifest_route {
     int64_t queue;      /* waiting requests when max_inflight is reached; 0 = none */
     struct ax_pairs headers; /* added to every response; names lower case */
     struct ax_uploads uploads;
+    struct ax_policies_of policy;
     struct ax_place at;      /* of the value that names the handler, redirect, ... */
     struct ax_place path_at; /* of the path key */
 };
@@ -149,6 +194,12 @@ struct ax_manifest {
     } log;
     struct ax_uploads uploads;
     struct ax_pairs errors; /* "404" or "5xx" -> file */
+    struct ax_auth *auths;
+    size_t nauths;
+    struct ax_cors *cors;
+    size_t ncors;
+    struct ax_rule *rules; /* the longest prefix first */
+    size_t nrules;
     struct {
         struct ax_listen *listen;
         size_t nlisten; /* 0 = off */

@@ -5,6 +5,7 @@
 
 #include "base/pattern.h"
 #include "config/mf_arena.h"
+#include "config/mf_policy.h"
 #include "config/problems.h"
 
 enum { STATUS_REDIRECT = 308, STATUS_RESPOND = 200 };
@@ -69,6 +70,7 @@ static struct ax_manifest_route new_route(const struct reading *x, const struct 
         .queue = k->queue,
         .headers = k->headers,
         .uploads = k->uploads,
+        .policy = k->policy,
         .at = value->at,
         .path_at = x->path->key->at,
     };
@@ -184,7 +186,11 @@ static void decode_members(struct reading *x, const struct ax_node *map)
             set_answer(x, n);
         if (f)
             ax_decode_field(x->d, f, &x->keys, n, x->name);
-        else if (strcmp(key, "TRACE") == 0 || strcmp(key, "CONNECT") == 0)
+        if (ax_policy_is_name(key))
+            ax_policy_check_name(x->d, n, x->name);
+        if (f)
+            continue;
+        if (strcmp(key, "TRACE") == 0 || strcmp(key, "CONNECT") == 0)
             ax_problem(x->d->p, AX_E_UNKNOWN, &n->key->at, "%s: %s never reaches a handler", x->name, key);
         else
             ax_unknown_key(x->d, &ax_table_route, x->whole_path ? ax_method_names : NULL, n, x->name);
@@ -262,6 +268,7 @@ static void decode_path(struct ax_mf *d, struct ax_node *value)
     x.keys.timeout_us = d->m->timeouts.handler;
     x.keys.body_max = d->m->limits.body;
     x.keys.uploads = d->m->uploads;
+    ax_policy_inherit(d, value->key, &x.keys);
     if (bad_value(&x, value, "a module, or a map of METHODs and settings"))
         return;
     if (value->kind == AX_NODE_SCALAR)

@@ -172,21 +172,21 @@ static void forms(struct json *j, const struct ax_field *f)
         [AX_K_RATE] = "rate",     [AX_K_STRS] = "texts", [AX_K_PROXIES] = "texts", [AX_K_MODULES] = "texts",
         [AX_K_HEADERS] = "pairs", [AX_K_ENV] = "pairs",  [AX_K_LISTEN] = "listen",
     };
+    if (f->kind == AX_K_BOOL || f->kind == AX_K_COMPRESS)
+        one_text(j, "type", "boolean");
     if (refs[f->kind])
         one_ref(j, refs[f->kind]);
-    else if (f->kind == AX_K_BOOL)
-        one_text(j, "type", "boolean");
     else if (f->kind == AX_K_INT || f->kind == AX_K_COUNT)
         integer(j, f);
     else if (f->kind == AX_K_ENUM || f->kind == AX_K_WORD)
         words(j, f);
-    else if (f->kind == AX_K_MAP)
+    else if (f->kind == AX_K_MAP || f->kind == AX_K_COMPRESS)
         object(j, NULL, f->map);
     else if (f->kind == AX_K_NAMED)
         named(j, f);
     else if (f->kind == AX_K_ERRORS)
         error_pages(j);
-    else
+    else if (f->kind == AX_K_ROUTES)
         routes(j);
 }
 
@@ -301,7 +301,7 @@ static void definitions(struct json *j)
     raw(j, "mode",
         "{ \"anyOf\": [{ \"type\": \"integer\" }, { \"type\": \"string\", \"pattern\": "
         "\"^(0o)?0?[0-7]{3}$\" }] }");
-    pattern(j, "rate", "^[1-9][0-9]*/[smh]( burst [0-9]+)?$");
+    pattern(j, "rate", "^[1-9][0-9]*/[smh]( burst [1-9][0-9]*)?$");
     listen_forms(j);
     route(j, "method", false);
     route(j, "route", true);

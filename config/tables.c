@@ -222,60 +222,72 @@ static const struct ax_field admin_fields[] = {
 };
 static const struct ax_table admin_table = TABLE(admin_fields);
 
-/* Keys whose feature is to come fill a scratch struct: they are checked, not kept. */
-struct later_auth {
-    char *basic;
-    char *key, *key_file, *alg, *audience, *issuer;
+static const char *const algs[] = {"HS256", "RS256", NULL};
+#define AUTH(m) offsetof(struct ax_auth, m)
+static const struct ax_field bearer_fields[] = {
+    {.key = "token", .kind = AX_K_STR, .at = AUTH(token), .help = "the token itself"},
+    {.key = "token_file", .kind = AX_K_STR, .at = AUTH(token_file), .help = "file that holds it"},
 };
-#define AUTH(m) offsetof(struct later_auth, m)
+static const struct ax_table bearer_table = TABLE(bearer_fields);
 static const struct ax_field jwt_fields[] = {
-    {.key = "key", .kind = AX_K_STR, .at = AUTH(key), .help = "the key itself"},
-    {.key = "key_file", .kind = AX_K_STR, .at = AUTH(key_file), .help = "file that holds the key"},
-    {.key = "alg", .kind = AX_K_STR, .at = AUTH(alg), .help = "the only algorithm accepted"},
-    {.key = "audience", .kind = AX_K_STR, .at = AUTH(audience), .help = "aud must be this"},
+    {.key = "key", .kind = AX_K_STR, .at = AUTH(key), .help = "RS256: the public key itself, PEM"},
+    {.key = "key_file", .kind = AX_K_STR, .at = AUTH(key_file), .help = "RS256: file that holds it"},
+    {.key = "secret", .kind = AX_K_STR, .at = AUTH(secret), .help = "HS256: the secret itself, 32 bytes or more"},
+    {.key = "secret_file", .kind = AX_K_STR, .at = AUTH(secret_file), .help = "HS256: file that holds it"},
+    {.key = "alg", .kind = AX_K_WORD, .at = AUTH(alg), .words = algs, .flags = AX_F_NEEDED,
+     .help = "the only algorithm accepted"},
+    {.key = "audience", .kind = AX_K_STR, .at = AUTH(audience), .help = "aud must be this, or hold it"},
     {.key = "issuer", .kind = AX_K_STR, .at = AUTH(issuer), .help = "iss must be this"},
+    {.key = "scope", .kind = AX_K_STR, .at = AUTH(scope),
+     .help = "words that the token's scope must hold, else 403"},
+    {.key = "leeway", .kind = AX_K_TIME, .at = AUTH(leeway_us), .max = SEC(600), .def = "0",
+     .help = "by how much clocks may differ"},
 };
 static const struct ax_table jwt_table = TABLE(jwt_fields);
 static const struct ax_field auth_fields[] = {
     {.key = "basic", .kind = AX_K_STR, .at = AUTH(basic), .help = "password file (htpasswd)"},
+    {.key = "bearer", .kind = AX_K_MAP, .map = &bearer_table, .help = "one fixed token"},
     {.key = "jwt", .kind = AX_K_MAP, .map = &jwt_table, .help = "signed tokens"},
 };
-static const struct ax_table auth_table = {auth_fields, AX_COUNT(auth_fields), sizeof(struct later_auth)};
+const struct ax_table ax_table_auth = TABLE(auth_fields);
 
-struct later_cors {
-    struct ax_strings origins, methods, headers, expose;
-    bool credentials;
-    int64_t max_age;
-};
-#define CORS(m) offsetof(struct later_cors, m)
+#define CORS(m) offsetof(struct ax_cors, m)
 static const struct ax_field cors_fields[] = {
-    {.key = "origins", .kind = AX_K_STRS, .at = CORS(origins), .help = "origins that may read answers"},
-    {.key = "methods", .kind = AX_K_STRS, .at = CORS(methods), .help = "methods they may use"},
-    {.key = "headers", .kind = AX_K_STRS, .at = CORS(headers), .help = "request headers they may send"},
+    {.key = "origins", .kind = AX_K_STRS, .at = CORS(origins), .flags = AX_F_NEEDED,
+     .help = "origins that may read answers, as https://app.example; \"*\" = all"},
+    {.key = "methods", .kind = AX_K_STRS, .at = CORS(methods), .shown = "GET, HEAD, POST",
+     .help = "methods they may use"},
+    {.key = "headers", .kind = AX_K_STRS, .at = CORS(headers),
+     .help = "request headers they may send; \"*\" = all"},
     {.key = "expose", .kind = AX_K_STRS, .at = CORS(expose), .help = "response headers they may read"},
     {.key = "credentials", .kind = AX_K_BOOL, .at = CORS(credentials), .def = "false",
      .help = "cookies are allowed"},
-    {.key = "max_age", .kind = AX_K_TIME, .at = CORS(max_age), .max = DAY(7), .def = "0",
+    {.key = "max_age", .kind = AX_K_TIME, .at = CORS(max_age_us), .max = DAY(7), .def = "0",
      .help = "how long a preflight counts"},
 };
-static const struct ax_table cors_table = {cors_fields, AX_COUNT(cors_fields), sizeof(struct later_cors)};
+const struct ax_table ax_table_cors = TABLE(cors_fields);
 
-struct later_rule {
-    char *auth, *cors, *rate_limit;
-    bool compress;
-    struct ax_strings use;
+#define COMPRESS(m) offsetof(struct ax_compress, m)
+static const struct ax_field compress_fields[] = {
+    {.key = "types", .kind = AX_K_STRS, .at = COMPRESS(types), .shown = "text and data",
+     .help = "content types, as text/html or text/*"},
+    {.key = "min", .kind = AX_K_SIZE, .at = COMPRESS(min), .max = GIB(1), .def = "1KiB",
+     .help = "a shorter body is sent as it is"},
 };
-#define RULE(m) offsetof(struct later_rule, m)
+const struct ax_table ax_table_compress = TABLE(compress_fields);
+
+#define ROUTE(m) offsetof(struct ax_route_keys, m)
 static const struct ax_field rules_fields[] = {
-    {.key = "auth", .kind = AX_K_STR, .at = RULE(auth), .flags = AX_F_OFF, .help = "a name of auth, or off"},
-    {.key = "cors", .kind = AX_K_STR, .at = RULE(cors), .flags = AX_F_OFF, .help = "a name of cors, or off"},
-    {.key = "rate_limit", .kind = AX_K_RATE, .at = RULE(rate_limit), .flags = AX_F_OFF,
-     .help = "requests of one client (429)"},
-    {.key = "compress", .kind = AX_K_BOOL, .at = RULE(compress), .def = "false",
+    {.key = "auth", .kind = AX_K_STR, .at = ROUTE(policy.auth), .flags = AX_F_OFF, .help = "a name of auth, or off"},
+    {.key = "cors", .kind = AX_K_STR, .at = ROUTE(policy.cors), .flags = AX_F_OFF, .help = "a name of cors, or off"},
+    {.key = "headers", .kind = AX_K_HEADERS, .at = ROUTE(headers), .help = "added to every response below it"},
+    {.key = "rate_limit", .kind = AX_K_RATE, .at = ROUTE(policy.rate_limit), .flags = AX_F_OFF,
+     .help = "requests of one client to all that is below it (429)"},
+    {.key = "compress", .kind = AX_K_COMPRESS, .at = ROUTE(policy.compress), .map = &ax_table_compress, .def = "false",
      .help = "compress responses"},
-    {.key = "use", .kind = AX_K_STRS, .at = RULE(use), .help = "modules that run before the handler"},
+    {.key = "use", .kind = AX_K_STRS, .at = ROUTE(policy.use), .help = "modules that run before the handler"},
 };
-static const struct ax_table rules_table = {rules_fields, AX_COUNT(rules_fields), sizeof(struct later_rule)};
+const struct ax_table ax_table_rule = TABLE(rules_fields);
 
 static const struct ax_field manifest_fields[] = {
     {.key = "version", .kind = AX_K_INT, .at = AT(version), .min = 1, .max = 1, .def = "1",
@@ -291,7 +303,7 @@ static const struct ax_field manifest_fields[] = {
     {.key = "log", .kind = AX_K_MAP, .map = &log_table, .help = "lines for people and programs"},
     {.key = "uploads", .kind = AX_K_MAP, .at = AT(uploads), .map = &uploads_table,
      .help = "files in multipart forms"},
-    {.key = "errors", .kind = AX_K_ERRORS, .at = AT(errors), .flags = AX_F_LATER,
+    {.key = "errors", .kind = AX_K_ERRORS, .at = AT(errors),
      .help = "pages by status: 404 or 5xx to a file"},
     {.key = "admin", .kind = AX_K_MAP, .map = &admin_table, .def = "off", .flags = AX_F_OFF,
      .help = "an address of its own for metrics and health"},
@@ -299,17 +311,16 @@ static const struct ax_field manifest_fields[] = {
      .help = "loaded by every worker; may register routes in code"},
     {.key = "env", .kind = AX_K_ENV, .at = AT(env),
      .help = "sets what neither the environment nor .env sets"},
-    {.key = "auth", .kind = AX_K_NAMED, .map = &auth_table, .flags = AX_F_LATER,
+    {.key = "auth", .kind = AX_K_NAMED, .map = &ax_table_auth,
      .help = "named ways to log in"},
-    {.key = "cors", .kind = AX_K_NAMED, .map = &cors_table, .flags = AX_F_LATER,
+    {.key = "cors", .kind = AX_K_NAMED, .map = &ax_table_cors,
      .help = "named rules for other origins"},
-    {.key = "rules", .kind = AX_K_NAMED, .map = &rules_table, .flags = AX_F_LATER,
+    {.key = "rules", .kind = AX_K_NAMED, .map = &ax_table_rule,
      .help = "settings by path prefix"},
     {.key = "routes", .kind = AX_K_ROUTES, .help = "path to module, METHOD map or settings; see Routes"},
 };
 const struct ax_table ax_table_manifest = TABLE(manifest_fields);
 
-#define ROUTE(m) offsetof(struct ax_route_keys, m)
 static const struct ax_field route_fields[] = {
     {.key = "handler", .kind = AX_K_STR, .at = ROUTE(handler), .flags = AX_F_ANSWER,
      .help = "module, or module#export"},
@@ -339,17 +350,17 @@ static const struct ax_field route_fields[] = {
      .help = "requests of this route in progress; 0 = no limit of its own (503)"},
     {.key = "queue", .kind = AX_K_COUNT, .at = ROUTE(queue), .max = CONNECTIONS_MAX, .def = "0",
      .help = "requests that wait when max_inflight is reached"},
-    {.key = "use", .kind = AX_K_STRS, .at = ROUTE(use), .flags = AX_F_LATER,
+    {.key = "use", .kind = AX_K_STRS, .at = ROUTE(policy.use), .flags = AX_F_LATER,
      .help = "modules that run before the handler"},
-    {.key = "auth", .kind = AX_K_STR, .at = ROUTE(auth), .flags = AX_F_OFF | AX_F_LATER,
+    {.key = "auth", .kind = AX_K_STR, .at = ROUTE(policy.auth), .flags = AX_F_OFF,
      .help = "a name of auth, or off"},
-    {.key = "cors", .kind = AX_K_STR, .at = ROUTE(cors), .flags = AX_F_OFF | AX_F_LATER,
+    {.key = "cors", .kind = AX_K_STR, .at = ROUTE(policy.cors), .flags = AX_F_OFF,
      .help = "a name of cors, or off"},
     {.key = "headers", .kind = AX_K_HEADERS, .at = ROUTE(headers),
      .help = "added to every response of the route"},
-    {.key = "rate_limit", .kind = AX_K_RATE, .at = ROUTE(rate_limit), .flags = AX_F_OFF | AX_F_LATER,
+    {.key = "rate_limit", .kind = AX_K_RATE, .at = ROUTE(policy.rate_limit), .flags = AX_F_OFF,
      .help = "requests of one client, as 100/s burst 200 (429)"},
-    {.key = "compress", .kind = AX_K_BOOL, .at = ROUTE(compress), .def = "false", .flags = AX_F_LATER,
+    {.key = "compress", .kind = AX_K_COMPRESS, .at = ROUTE(policy.compress), .map = &ax_table_compress, .def = "false",
      .help = "compress responses"},
     {.key = "uploads", .kind = AX_K_MAP, .at = ROUTE(uploads), .map = &uploads_table, .shown = "uploads",
      .help = "files in multipart forms, for this route"},

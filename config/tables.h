@@ -7,26 +7,27 @@
 #include "config/manifest.h"
 
 enum ax_kind {
-    AX_K_BOOL,    /* bool */
-    AX_K_INT,     /* int */
-    AX_K_COUNT,   /* int64_t */
-    AX_K_SIZE,    /* int64_t, bytes */
-    AX_K_TIME,    /* int64_t, microseconds */
-    AX_K_MODE,    /* int, permission bits */
-    AX_K_ENUM,    /* an enum: index into `words` */
-    AX_K_WORD,    /* char *, one of `words` */
-    AX_K_STR,     /* char * */
-    AX_K_RATE,    /* char *, "100/s burst 200" */
-    AX_K_STRS,    /* struct ax_strings */
-    AX_K_PROXIES, /* struct ax_strings: addresses, CIDR, "unix" */
-    AX_K_HEADERS, /* struct ax_pairs, names lower case */
-    AX_K_ENV,     /* struct ax_pairs */
-    AX_K_ERRORS,  /* struct ax_pairs: "404" or "5xx" -> file */
-    AX_K_LISTEN,  /* struct ax_listens */
-    AX_K_MODULES, /* struct ax_modules */
-    AX_K_MAP,     /* the keys of `map`, stored at `at` */
-    AX_K_NAMED,   /* any names, each with the keys of `map`; decoded to be checked only */
-    AX_K_ROUTES,  /* decoded last, by mf_routes.c */
+    AX_K_BOOL,     /* bool */
+    AX_K_INT,      /* int */
+    AX_K_COUNT,    /* int64_t */
+    AX_K_SIZE,     /* int64_t, bytes */
+    AX_K_TIME,     /* int64_t, microseconds */
+    AX_K_MODE,     /* int, permission bits */
+    AX_K_ENUM,     /* an enum: index into `words` */
+    AX_K_WORD,     /* char *, one of `words` */
+    AX_K_STR,      /* char * */
+    AX_K_RATE,     /* char *, "100/s burst 200" */
+    AX_K_STRS,     /* struct ax_strings */
+    AX_K_PROXIES,  /* struct ax_strings: addresses, CIDR, "unix" */
+    AX_K_HEADERS,  /* struct ax_pairs, names lower case */
+    AX_K_ENV,      /* struct ax_pairs */
+    AX_K_ERRORS,   /* struct ax_pairs: "404" or "5xx" -> file */
+    AX_K_COMPRESS, /* struct ax_compress: true, false, or the keys of `map` */
+    AX_K_LISTEN,   /* struct ax_listens */
+    AX_K_MODULES,  /* struct ax_modules */
+    AX_K_MAP,      /* the keys of `map`, stored at `at` */
+    AX_K_NAMED,    /* any names, each with the keys of `map`; decoded by mf_policy.c */
+    AX_K_ROUTES,   /* decoded last, by mf_routes.c */
 };
 enum { AX_NKINDS = AX_K_ROUTES + 1 };
 
@@ -70,9 +71,13 @@ struct ax_modules {
 };
 
 extern const struct ax_table ax_table_manifest;
-extern const struct ax_table ax_table_route;  /* fills struct ax_route_keys */
-extern const struct ax_table ax_table_listen; /* fills struct ax_listen: the map form */
-extern const char *const ax_method_names[];   /* METHOD keys of a path, NULL-terminated, ANY last */
+extern const struct ax_table ax_table_route;    /* fills struct ax_route_keys */
+extern const struct ax_table ax_table_listen;   /* fills struct ax_listen: the map form */
+extern const struct ax_table ax_table_auth;     /* fills struct ax_auth */
+extern const struct ax_table ax_table_cors;     /* fills struct ax_cors */
+extern const struct ax_table ax_table_rule;     /* fills struct ax_route_keys */
+extern const struct ax_table ax_table_compress; /* fills struct ax_compress */
+extern const char *const ax_method_names[];     /* METHOD keys of a path, NULL-terminated, ANY last */
 
 /* The default as the documents show it: "10s", "[]"; "-" = none. */
 const char *ax_field_default(const struct ax_field *f);
@@ -84,9 +89,8 @@ struct ax_route_keys {
     int status; /* 0 = not given */
     char *index, *fallback;
     int64_t timeout_us, body_max, max_inflight, queue;
-    bool stream, compress;
-    struct ax_strings use;
-    char *auth, *cors, *rate_limit;
+    bool stream;
+    struct ax_policies_of policy;
     struct ax_pairs headers;
     struct ax_uploads uploads;
 };

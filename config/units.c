@@ -176,7 +176,7 @@ int ax_rate_check(const char *text, struct ax_err *reterr)
         const char *burst = p + 2 + strlen(" burst ");
         ok = strncmp(p + 2, " burst ", strlen(" burst ")) == 0;
         n = ok ? strspn(burst, "0123456789") : 0;
-        ok = ok && n > 0 && n < 10 && burst[n] == '\0';
+        ok = ok && n > 0 && n < 10 && burst[0] != '0' && burst[n] == '\0';
     }
     return ok ? 0
               : ax_fail(reterr, AX_E_TYPE,

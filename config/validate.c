@@ -8,6 +8,7 @@
 #include "base/pattern.h"
 #include "config/mf_arena.h"
 #include "config/mf_file.h"
+#include "config/mf_policy.h"
 #include "config/problems.h"
 
 /* Value of section.key, NULL when the file does not give it. */
@@ -236,5 +237,6 @@ void ax_validate(struct ax_mf *d)
     check_admin(d);
     check_shapes(d);
     check_files(d);
+    ax_policy_validate(d);
     check_empty(d);
 }
