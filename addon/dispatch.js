@@ -15,9 +15,9 @@ const WORDS = 3;
 
 /** What dispatch and a request know of a route: its id is the place in the table, from 1.  `sent` is its pattern as a
  *  path is shown, in latin1. */
-function record({ method, pattern, handler, name, kind = 'handler' }, id, uploads) {
+function record({ method, pattern, handler, name, kind = 'handler', body_max: bodyMax }, id, uploads) {
   const sent = Buffer.from(pattern).toString('latin1');
-  return { id, method, pattern, sent, handler, name, names: undefined, uploads, kind };
+  return { id, method, pattern, sent, handler, name, names: undefined, uploads, kind, bodyMax };
 }
 
 /** `routes[i]` is the record of route id i + 1.  Returns how many requests were

@@ -43,6 +43,24 @@ const bodyNotJson = (reason) => coded(SyntaxError, 'ERR_BODY_JSON', `the body is
 
 const formMalformed = () => coded(Error, 'ERR_FORM_MALFORMED', 'the multipart/form-data body is malformed', 400);
 
+const bodyTaken = () => coded(Error, 'ERR_BODY_TAKEN', 'the body is read once: as req.body, req.readable, or by text(), json(), bytes() or form()');
+
+const bodyInPieces = () =>
+  coded(
+    Error,
+    'ERR_BODY_IN_PIECES',
+    'the body of a route with `stream: true` comes while the handler runs: await req.text(), json(), bytes() or form() ' +
+      'first, or read req.body',
+  );
+
+const bodyBroken = () => coded(Error, 'ERR_BODY_BROKEN', 'the body broke off: the client has gone, or a limit was hit', 400);
+
+function bodyTooLarge() {
+  const err = coded(Error, 'ERR_BODY_TOO_LARGE', 'Content Too Large', 413);
+  err.limit = 'limits.body';
+  return err;
+}
+
 /** `limit` is the manifest's name of what was exceeded; the answer carries it. */
 function uploadLimit(limit, message) {
   const err = coded(Error, 'ERR_UPLOAD_LIMIT', message, 413);
@@ -69,6 +87,10 @@ module.exports = {
   serverNotRunning,
   bodyNotJson,
   formMalformed,
+  bodyTaken,
+  bodyInPieces,
+  bodyBroken,
+  bodyTooLarge,
   uploadLimit,
   diskFull,
 };

@@ -2,7 +2,7 @@
 // Header fields: of a request as node:http shows them, of a response as checked and rendered lines.
 const native = require('./native');
 const { FIELDS, propertyName } = require('./names');
-const { invalidChar, invalidArgument } = require('./errors');
+const { invalidChar, invalidArgument, requestEnded } = require('./errors');
 
 // Of these a second one is dropped, as node:http documents under message.headers; set-cookie is a list, cookies are
 // joined with "; ", everything else with ", " (RFC 9110, 5.2).
@@ -58,6 +58,35 @@ function addTable(all, text) {
   }
 }
 
+/** All fields of a request as a WHATWG Headers has them: names and values in turn, the values of one name joined. */
+function incomingList(slot, gen) {
+  const list = [];
+  for (let from = 0; ; from += TABLE_FIELDS) {
+    const text = native.fields(slot, gen, table, from);
+    if (text === undefined) throw requestEnded('the headers');
+    listTable(list, text);
+    if (table[0] < TABLE_FIELDS) return list;
+  }
+}
+
+function listTable(list, text) {
+  const end = TABLE_HEAD + TABLE_STEP * table[0];
+  for (let at = TABLE_HEAD; at < end; at += TABLE_STEP) {
+    const id = table[at];
+    const value = text.slice(table[at + 3], table[at + 4]);
+    if (id !== 0 && id < REPEATED) list.push(FIELDS[id], value);
+    else if (id !== 0) joinField(list, FIELDS[id - REPEATED], value);
+    else joinField(list, propertyName(text.slice(table[at + 1], table[at + 2]).toLowerCase()), value);
+  }
+}
+
+function joinField(list, name, value) {
+  let at = 0;
+  while (at < list.length && list[at] !== name) at += 2;
+  if (at === list.length || name === 'set-cookie') list.push(name, value);
+  else list[at + 1] += `${name === 'cookie' ? ';' : ','} ${value}`;
+}
+
 /** One that may be there already; the name is in lower case. */
 function addField(all, name, value) {
   const before = Object.hasOwn(all, name) ? all[name] : undefined;
@@ -109,6 +138,9 @@ function decode(value) {
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 
+/** Up to what a number holds exactly. */
+const LENGTH = /^\d{1,15}$/;
+
 const RESERVED = new Set(['connection', 'content-length', 'date', 'transfer-encoding']);
 
 // A second one of these makes no sense to any client: it takes the place of the first.
@@ -139,6 +171,12 @@ class ResponseHeaders {
     this.lines = [];
     /** A Content-Type is among them: the sender's own is not added. */
     this.typed = false;
+    /** The length that was told, for a stream: bytes, or -1. */
+    this.length = -1;
+  }
+
+  reserved(lower, text) {
+    if (lower === 'content-length' && LENGTH.test(text)) this.length = Number(text);
   }
 
   /** What belongs to the server is left to it: programs that count their bytes themselves run unchanged. */
@@ -146,7 +184,7 @@ class ResponseHeaders {
     if (typeof name !== 'string' || !TOKEN.test(name)) throw invalidChar('the name', String(name));
     const text = textOf(name, value);
     const lower = name.toLowerCase();
-    if (RESERVED.has(lower)) return;
+    if (RESERVED.has(lower)) return this.reserved(lower, text);
     if (lower === 'content-type') this.typed = true;
     const line = `${name}: ${text}\r\n`;
     const at = SINGLE.has(lower) ? this.find(lower) : -1;
@@ -166,6 +204,21 @@ class ResponseHeaders {
   }
 }
 
+/** A list of names in lower case and values that were checked already, in the place of ResponseHeaders. */
+class RenderedHeaders {
+  constructor(list) {
+    this.list = list;
+    this.typed = true;
+  }
+
+  render() {
+    const { list } = this;
+    let text = '';
+    for (let i = 0; i < list.length; i += 2) if (!RESERVED.has(list[i])) text += `${list[i]}: ${list[i + 1]}\r\n`;
+    return text;
+  }
+}
+
 function textOf(name, value) {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (typeof value !== 'string') {
@@ -175,4 +228,4 @@ function textOf(name, value) {
   return value;
 }
 
-module.exports = { incoming, addField, cookies, own, ResponseHeaders };
+module.exports = { incoming, incomingList, addField, cookies, own, ResponseHeaders, RenderedHeaders };

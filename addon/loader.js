@@ -144,9 +144,12 @@ function placeOf(err, root) {
 function exportsOf(loaded) {
   if (isModuleNamespaceObject(loaded)) return { named: loaded, main: loaded.default };
   if (typeof loaded === 'function') return { named: loaded, main: loaded };
-  if (typeof loaded === 'object' && loaded !== null) return { named: loaded, main: loaded.default };
+  if (typeof loaded === 'object' && loaded !== null) return { named: loaded, main: loaded.default ?? fetchModule(loaded) };
   return { named: {}, main: undefined };
 }
+
+/** `module.exports = app` and `exports.fetch = ...` are a default export, too. */
+const fetchModule = (loaded) => (typeof loaded.fetch === 'function' ? loaded : undefined);
 
 /** The routes that one line of the manifest makes. */
 async function expand(route, modules, root) {
@@ -154,14 +157,37 @@ async function expand(route, modules, root) {
   if (route.kind !== 'handler') return [route];
   const exported = exportsOf(await modules(route.module, route.at));
   const file = shown(route.module, root);
+  const uses = [];
+  for (const { file: use, at } of route.use ?? []) uses.push(await middleware(use, at, modules, root));
   const methods = route.byExports ? METHODS.filter((m) => typeof own(exported.named, m) === 'function') : [];
-  if (methods.length === 0) return [{ ...route, handler: pick(route, exported, file) }];
+  if (methods.length === 0) return [{ ...route, handler: around(route, uses, pick(route, exported, file)) }];
   return methods.map((method) => ({
     ...route,
     method,
     name: `${route.name}#${method}`,
-    handler: exported.named[method],
+    handler: around(route, uses, exported.named[method]),
   }));
+}
+
+async function middleware(file, at, modules, root) {
+  const { main } = exportsOf(await placed(modules(file, at), at));
+  if (typeof main === 'function') return main;
+  throw new PlanError(`${shown(file, root)} is named under \`use\` but exports no default function (req, next) => ...`, at);
+}
+
+/** Where the module was named, not the route. */
+async function placed(promise, at) {
+  try {
+    return await promise;
+  } catch (err) {
+    throw err instanceof PlanError ? new PlanError(err.message, at) : err;
+  }
+}
+
+/** The handler behind its middleware; with `stream: true` the request's body comes in pieces. */
+function around(route, uses, handler) {
+  const inner = uses.length === 0 ? handler : require('./middleware').chain(uses, handler);
+  return route.stream === true ? require('./incoming').streamed(inner) : inner;
 }
 
 const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
@@ -169,13 +195,12 @@ const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : unde
 function pick(route, exported, file) {
   const name = route.export ?? (own(exported.named, route.method) === undefined ? undefined : route.method);
   const value = name === undefined || name === 'default' ? exported.main : own(exported.named, name);
-  if (typeof value === 'function') return value;
-  if (isFetchModule(value))
-    throw new PlanError(`${file}: a module whose default export has fetch() is not supported yet`);
+  if (typeof value === 'function' && typeof value.fetch !== 'function') return value;
+  if (isFetchModule(value)) return require('./fetch').handlerOf(value);
   throw new PlanError(complaint(route, name, value, exported, file));
 }
 
-const isFetchModule = (value) => typeof value === 'object' && value !== null && typeof value.fetch === 'function';
+const isFetchModule = (value) => value !== undefined && value !== null && typeof value.fetch === 'function';
 
 function complaint(route, name, value, exported, file) {
   const there = Object.keys(exported.named).filter((key) => typeof exported.named[key] === 'function');

@@ -9,6 +9,7 @@ const { incoming, cookies, own, ResponseHeaders } = require('./headers');
 const query = require('./query');
 const forms = require('./forms');
 const { background } = require('./background');
+const { streamEvent } = require('./stream');
 
 // `content` of native.send
 const NONE = 0;
@@ -73,6 +74,9 @@ class More {
     this.host = undefined;
     this.abort = undefined; // AbortController behind `signal`
     this.temporary = undefined; // paths to delete when the response is sent
+    this.outgoing = undefined; // stream.js: a response that is still being written
+    this.incoming = undefined; // incoming.js: a body that is read in pieces
+    this.bodyStream = undefined;
   }
 }
 
@@ -281,12 +285,27 @@ class Request {
     return null;
   }
 
-  get body() {
-    throw errors.notSupported('req.body as a stream');
+  /** Where the route has `stream: true`, StreamRequest has its own of these four. */
+  get streamed() {
+    return false;
   }
 
-  sse() {
-    throw errors.notSupported('req.sse()');
+  get body() {
+    const more = moreOf(this);
+    return (more.bodyStream ??= new Blob([this.getBodyBuffer()]).stream());
+  }
+
+  get readable() {
+    return require('node:stream').Readable.from([this.getBodyBuffer()], { objectMode: false });
+  }
+
+  mayHaveBody() {
+    return this.hasBody();
+  }
+
+  /** Server-sent events: the head leaves at once. */
+  sse(options) {
+    return require('./sse').open(this, options);
   }
 
   get signal() {
@@ -373,6 +392,25 @@ function answer(req, status, content, body) {
   if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more);
 }
 
+/** The head of a response whose body follows through `outgoing` (stream.js); length: bytes, -1 = unknown.  False when
+ *  somebody has answered before.  The request's end comes with closeStream. */
+function openStream(req, status, content, length, outgoing) {
+  const headers = req._headers;
+  const late = req._sent === REFUSED;
+  const lines = headers === null ? undefined : headers.render();
+  const kind = headers !== null && headers.typed ? NONE : content;
+  req._sent = ANSWERED;
+  moreOf(req).outgoing = outgoing;
+  return native.streamOpen(req._slot, req._gen, status, kind, lines, length) && !late;
+}
+
+/** The last of it has been given, or nobody wants it any more. */
+function closeStream(req) {
+  const more = moreOf(req);
+  more.outgoing = undefined;
+  if (req._sent !== OPEN) end(req, more);
+}
+
 /** Whatever is a number goes to native code in words that both see: taking it out of a value costs a call each. */
 function sendString(req, status, content, body) {
   words[SEND_SLOT] = req._slot;
@@ -395,16 +433,20 @@ function refuse(req, status, message, limit, cause) {
 }
 
 function end(req, more) {
+  if (more.outgoing !== undefined) return; // comes again with closeStream
+  more.incoming?.broken(errors.requestEnded('the rest of the body'));
   if (more.abort !== undefined || more.temporary !== undefined) {
     if (watched.get(req._slot) === req) watched.delete(req._slot);
     forms.release(more);
   }
 }
 
-/** From native code: a watched request is over before its answer.  0 = the server answers 504 as soon as this returns,
+/** From native code: something has happened to a request that is watched or has a body in pieces (native.d.ts).  0 = the server answers 504 as soon as this returns,
  *  and nobody may answer first: the handle is made stale.  1 = the client has gone; the handler may still send, to
  *  nowhere. */
 function gone(slot, gen, why) {
+  streamEvent(slot, gen, why, why === 0 ? timedOut : clientGone);
+  if (why > 1) return;
   const req = watched.get(slot);
   if (req === undefined || req._gen !== gen) return;
   if (why === 0) {
@@ -424,6 +466,7 @@ const clientGone = () => new DOMException('the client has gone', 'AbortError');
 
 function watch(req) {
   const controller = new AbortController();
+  if (req._memo.more.outgoing !== undefined) observe(req);
   if (req._sent !== OPEN) return controller;
   if (!native.alive(req._slot, req._gen)) controller.abort(timedOut()); // only a timeout ends a request that was not answered
   else if (!observe(req)) controller.abort(clientGone());
@@ -530,8 +573,13 @@ function parsed(text) {
   }
 }
 
+const streamsOf = moreOf;
+
 function valueOf(form, key) {
   return Object.hasOwn(form, key) ? form[key] : null;
 }
 
-module.exports = { share, Request, answer, refuse, gone, methodOf, sentOf, OPEN, NONE, TEXT, JSON_TEXT, BYTES };
+module.exports = {
+  share, Request, answer, openStream, closeStream, refuse, gone, observe, streamsOf, methodOf, sentOf,
+  OPEN, ANSWERED, NONE, TEXT, JSON_TEXT, BYTES,
+}; // prettier-ignore

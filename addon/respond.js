@@ -1,9 +1,12 @@
 'use strict';
 // What a handler returns or throws becomes the response: docs/handlers.md.
 const native = require('./native');
-const { answer, refuse, methodOf, sentOf, OPEN, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
-const { ResponseHeaders } = require('./headers');
-const { notSupported } = require('./errors');
+const { METHODS } = require('./names');
+const { answer, openStream, closeStream, observe, refuse, methodOf, sentOf, OPEN, ANSWERED, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
+const { ResponseHeaders, RenderedHeaders } = require('./headers');
+const { Outgoing, sourceOf, withFirst, isStream, pump, stop } = require('./stream');
+
+const HEAD = METHODS.indexOf('HEAD');
 
 const development = process.env.NODE_ENV === 'development';
 
@@ -40,8 +43,9 @@ function fromObject(req, value) {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     return answer(req, req._status || 200, BYTES, bytesOf(value));
   }
+  if (light !== undefined && light.is(value)) return fromLight(req, value);
   if (isResponse(value)) return fromResponse(req, value);
-  if (isStream(value)) throw notSupported('returning a stream or an async iterable');
+  if (isStream(value)) return fromStream(req, value);
   return answer(req, req._status || 200, JSON_TEXT, JSON.stringify(value) ?? 'null');
 }
 
@@ -50,14 +54,6 @@ function bytesOf(value) {
   return value instanceof ArrayBuffer
     ? new Uint8Array(value)
     : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-}
-
-function isStream(value) {
-  return (
-    typeof value[Symbol.asyncIterator] === 'function' ||
-    typeof value.getReader === 'function' ||
-    (typeof value.pipe === 'function' && typeof value.on === 'function')
-  );
 }
 
 function fromThenable(req, promise) {
@@ -85,28 +81,158 @@ function isResponse(value) {
   );
 }
 
-function fromResponse(req, response) {
-  if (response.body === null) return sendResponse(req, response, undefined);
-  response.arrayBuffer().then(
-    (buffer) => {
-      try {
-        sendResponse(req, response, new Uint8Array(buffer));
-      } catch (err) {
-        failed(req, err);
-      }
-    },
-    (err) => failed(req, err),
-  );
+/** The class of response.js, once it is loaded. */
+let light;
+
+function useLight(Response) {
+  light = Response;
 }
 
-function sendResponse(req, response, body) {
-  if (req._sent !== OPEN) return ignored(req);
-  const status = response.status;
+/** One that this server's own class made: nearly always its body is at hand. */
+function fromLight(req, response) {
+  const body = light.plainBodyOf(response);
+  const status = light.statusOf(response);
+  const list = light.listOf(response);
+  if (body === undefined) return streamResponse(req, status, list, response.body);
+  if (req._headers === null) req._headers = new RenderedHeaders(list);
+  else addList(req._headers, list);
+  return answer(req, status, NONE, body ?? bodyForHead(req, response));
+}
+
+function bodyForHead(req, response) {
+  const body = light.headBodyOf(response);
+  return body !== undefined && native.method(req._slot, req._gen) === HEAD ? body : undefined;
+}
+
+function addList(headers, list) {
+  for (let i = 0; i < list.length; i += 2) headers.add(list[i], list[i + 1]);
+}
+
+function streamResponse(req, status, list, body) {
+  addList((req._headers ??= new ResponseHeaders()), list);
+  return beginStream(req, status, NONE, sourceOf(body), bytesOnly);
+}
+
+/** Of another implementation. */
+function fromResponse(req, response) {
+  const { status, body } = response;
   if (!Number.isInteger(status) || status < 200 || status > 999) {
     throw new RangeError(`a Response with status ${status} cannot be sent`);
   }
   adoptHeaders((req._headers ??= new ResponseHeaders()), response);
-  answer(req, status, NONE, body);
+  if (body === null) return answer(req, status, NONE, undefined);
+  if (typeof body === 'object' && isStream(body)) return guarded(req, fromBody(req, status, response));
+  return guarded(req, response.arrayBuffer().then((buffer) => answer(req, status, NONE, new Uint8Array(buffer))));
+}
+
+function guarded(req, promise) {
+  promise.then(undefined, (err) => failed(req, err));
+}
+
+/** Most bodies are one piece that is there already: they are sent whole, with their length. */
+async function fromBody(req, status, { body }) {
+  if (body.locked === true) throw new TypeError('the body of the Response was read already');
+  const source = sourceOf(body);
+  const first = await arrived(source.next());
+  if (first.result?.done === true) return answerOnce(req, status, undefined);
+  if (first.result === undefined) return beginStream(req, status, NONE, withFirst([first.promise], source), bytesOnly);
+  const second = await arrived(source.next());
+  if (second.result?.done === true) return answerOnce(req, status, bytesOnly(first.result.value));
+  return beginStream(req, status, NONE, withFirst([first.promise, second.promise], source), bytesOnly);
+}
+
+function answerOnce(req, status, body) {
+  if (req._sent !== OPEN) ignored(req);
+  else answer(req, status, NONE, body);
+}
+
+/** How many turns of the microtask queue something that is there needs to arrive, with room to spare. */
+const SOON = 12;
+
+/** { promise, result }: the latter only if it comes without waiting for anything outside. */
+async function arrived(promise) {
+  let result;
+  let failure;
+  promise.then(
+    (value) => (result = value),
+    (error) => (failure = { error }),
+  );
+  for (let i = 0; i < SOON && result === undefined && failure === undefined; i++) await undefined;
+  if (failure !== undefined) throw failure.error;
+  return { promise, result };
+}
+
+// ---- streams
+
+/** What the head says of a stream without a content-type is seen at its first piece, and an error before that is a plain
+ *  500.  Where the type is known the head leaves at once. */
+function fromStream(req, stream) {
+  const source = sourceOf(stream);
+  const status = req._status || 200;
+  if (req._headers !== null && req._headers.typed) return beginStream(req, status, NONE, source, pieceOf);
+  return untyped(req, status, source);
+}
+
+async function untyped(req, status, source) {
+  const out = new Outgoing(req, () => undefined);
+  out.onStop = (reason) => stop(source, reason);
+  observe(req);
+  let first;
+  try {
+    first = await source.next();
+  } catch (err) {
+    if (!out.over) failed(req, err);
+    return;
+  }
+  if (out.over) return;
+  try {
+    if (first.done === true) answerOnce(req, status, undefined);
+    else openTyped(req, status, withFirst([first], source), first.value);
+  } catch (err) {
+    stop(source, err);
+    failed(req, err);
+  }
+}
+
+function openTyped(req, status, source, first) {
+  if (typeof first === 'string') beginStream(req, status, TEXT, source, pieceOf);
+  else if (isBytes(first)) beginStream(req, status, BYTES, source, pieceOf);
+  else {
+    (req._headers ??= new ResponseHeaders()).add('content-type', 'application/x-ndjson');
+    beginStream(req, status, NONE, source, pieceOf);
+  }
+}
+
+const BODILESS = new Set([204, 205, 304]);
+
+function beginStream(req, status, content, source, encode) {
+  if (req._sent === ANSWERED) return ignored(req);
+  const out = new Outgoing(req, () => closeStream(req));
+  const length = req._headers === null ? -1 : req._headers.length;
+  const taken = openStream(req, status, content, length, out);
+  if (!taken || BODILESS.has(status) || native.method(req._slot, req._gen) === HEAD) {
+    stop(source, undefined);
+    return out.finish(undefined);
+  }
+  return pump(out, source, encode, (err) => failedLate(req, err, 'the response broke off'));
+}
+
+const isBytes = (value) => ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+
+/** Of a Response's body. */
+function bytesOnly(value) {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'object' && value !== null && isBytes(value)) return bytesOf(value);
+  throw new TypeError(`the body of a Response is bytes, and one piece of it is ${value === null ? 'null' : `a ${typeof value}`}`);
+}
+
+/** Strings and bytes are sent as they are, everything else as a line of JSON. */
+function pieceOf(value) {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'object' && value !== null && isBytes(value)) return bytesOf(value);
+  const line = JSON.stringify(value);
+  if (line === undefined) throw new TypeError(`a stream cannot carry a ${typeof value}`);
+  return `${line}\n`;
 }
 
 /** Headers without getSetCookie (Node 18 of Debian 12) show several cookies as one line: a comma begins another where a
@@ -116,11 +242,12 @@ const cookies = (line) => line.split(/,\s*(?=[^\s;,=]+=)/);
 function adoptHeaders(target, response) {
   const source = response.headers;
   // fetch() has undone the encoding of what it hands over, but still tells of it; only it sets `url`.
-  const decoded = typeof response.url === 'string' && response.url !== '';
+  const fetched = typeof response.url === 'string' && response.url !== '';
+  const decoded = fetched && (source.get?.('content-encoding') ?? null) !== null;
   const list = typeof source.getSetCookie === 'function' ? source.getSetCookie() : undefined;
   const adopt = (value, name) => {
     const lower = String(name).toLowerCase();
-    if (lower === 'content-encoding' && decoded) return;
+    if (decoded && (lower === 'content-encoding' || lower === 'content-length')) return;
     if (lower !== 'set-cookie') target.add(String(name), String(value));
     else if (list === undefined) for (const cookie of cookies(String(value))) target.add('set-cookie', cookie);
   };
@@ -143,9 +270,10 @@ function failed(req, err) {
 }
 
 /** The handler has answered, or the server has with 504. */
-function failedLate(req, err) {
+function failedLate(req, err, what = 'error after the response') {
   native.lateError();
-  report(req, isAborted(req) ? DEBUG : ERROR, 'error after the response', err);
+  report(req, isAborted(req) ? DEBUG : ERROR, what, err);
+  req._memo?.more?.outgoing?.abort(err);
 }
 
 /** The handler was told to give up, so that it fails is no news. */
@@ -217,4 +345,4 @@ function placeOf(req) {
 
 const pathOf = (req) => sentOf(native.path(req._slot, req._gen), req._route);
 
-module.exports = { respond, failed };
+module.exports = { respond, failed, useLight };
