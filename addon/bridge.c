@@ -124,7 +124,7 @@ int ax_bridge_attach(struct ax_bridge *b, napi_value options, uint32_t batch_max
 
     take_batch(b, &o, batch_max);
     b->dispatch_ref = ax_read_ref(&o, "dispatch", napi_function);
-    b->gone_ref = ax_read_ref(&o, "gone", napi_function);
+    b->event_ref = ax_read_ref(&o, "event", napi_function);
     if (!o.failed && !make_context(b->env, &b->context))
         ax_read_bad(&o, "dispatch", "callable: no async context");
     if (!o.failed)
@@ -142,7 +142,7 @@ void ax_bridge_detach(struct ax_bridge *b)
         napi_async_destroy(b->env, b->context);
     b->context = NULL;
     ax_unref(b->env, &b->dispatch_ref);
-    ax_unref(b->env, &b->gone_ref);
+    ax_unref(b->env, &b->event_ref);
 }
 
 /* ---- calling JavaScript from the loop */
@@ -257,17 +257,17 @@ static int run(void *ctx, struct ax_request *const *reqs, unsigned n)
 }
 
 /* Has an async context of its own and cannot leak the batch's. */
-static void tell_gone(struct ax_bridge *b, uint32_t index, uint32_t gen, enum ax_gone why)
+static void tell(struct ax_bridge *b, uint32_t index, uint32_t gen, enum ax_event what)
 {
     napi_async_context context;
     napi_value argv[3], v;
 
     AX_NAPI_TRY(napi_create_int32(b->env, (int32_t)index, &argv[0]));
     AX_NAPI_TRY(napi_create_int32(b->env, (int32_t)gen, &argv[1]));
-    AX_NAPI_TRY(napi_create_uint32(b->env, why == AX_GONE_TIMEOUT ? 0 : 1, &argv[2]));
+    AX_NAPI_TRY(napi_create_uint32(b->env, (uint32_t)what, &argv[2]));
     if (!make_context(b->env, &context))
         goto fail;
-    napi_status st = call(b, context, b->gone_ref, 3, argv, &v);
+    napi_status st = call(b, context, b->event_ref, 3, argv, &v);
     napi_async_destroy(b->env, context);
     if (st == napi_ok)
         return;
@@ -275,8 +275,8 @@ fail:
     survives(b);
 }
 
-/* ax_dispatch.gone: rare. */
-static bool gone(void *ctx, struct ax_request *r, enum ax_gone why)
+/* ax_dispatch.event: rare, but for streams. */
+static bool event(void *ctx, struct ax_request *r, enum ax_event what)
 {
     struct ax_bridge *b = AX_CAST(struct ax_bridge, ctx, AX_BRIDGE_MAGIC);
     napi_handle_scope scope;
@@ -285,14 +285,14 @@ static bool gone(void *ctx, struct ax_request *r, enum ax_gone why)
         return true;
     uint32_t index = r->index, gen = r->gen;
     ax_worker_leave(b->worker);
-    tell_gone(b, index, gen, why);
+    tell(b, index, gen, what);
     napi_close_handle_scope(b->env, scope);
     return ax_worker_enter(b->worker);
 }
 
 struct ax_dispatch ax_bridge_dispatch(struct ax_bridge *b)
 {
-    return (struct ax_dispatch){.ctx = b, .run = run, .gone = gone};
+    return (struct ax_dispatch){.ctx = b, .run = run, .event = event};
 }
 
 void ax_bridge_call_once(struct ax_bridge *b, napi_ref *fn)

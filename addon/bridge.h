@@ -66,7 +66,7 @@ struct ax_bridge {
     ax_mono slice_end;          /* of the batch that runs now */
     uint32_t batch_n;           /* requests handed over by the batch that runs now; 0 = no batch runs */
     napi_async_context context; /* of the batch */
-    napi_ref dispatch_ref, gone_ref;
+    napi_ref dispatch_ref, event_ref;
     napi_ref drained_ref,
         closed_ref; /* callbacks of workerDrain (or Retire) and workerClose; NULL = none waits */
     napi_async_cleanup_hook_handle hook;
@@ -89,7 +89,7 @@ struct ax_bridge *ax_bridge_of(napi_env env, napi_callback_info info);
 
 /* ---- bridge.c */
 struct ax_dispatch ax_bridge_dispatch(struct ax_bridge *b);
-/* Takes batch, dispatch and gone of workerNew's options; 0, or -1 with an exception pending. */
+/* Takes batch, dispatch and event of workerNew's options; 0, or -1 with an exception pending. */
 int ax_bridge_attach(struct ax_bridge *b, napi_value options, uint32_t batch_max);
 void ax_bridge_detach(struct ax_bridge *b);
 void ax_batch_unref(struct ax_batch *batch); /* NULL is fine */
@@ -151,6 +151,17 @@ static inline void ax_send_late(struct ax_bridge *b)
     if (b->life == AX_BRIDGE_RUNNING)
         ax_count_add(&ax_worker_counters(b->worker)->late_sends, 1);
 }
+
+/* ---- send.c: bodies */
+/* Header lines in latin1 that checkHeader has seen, or undefined; *ret_own is what must be freed.  -AX_E_TYPE |
+ * -AX_E_NOMEM. */
+enum { AX_HEADERS_STACK = 2048 }; /* rendered header lines up to this size need no allocation */
+int ax_headers_of(napi_env env, napi_value v, char stack[AX_HEADERS_STACK], struct ax_str *ret,
+                  char **ret_own);
+enum { AX_PIN_BYTES = 16384 }; /* larger Uint8Arrays are written from where they are */
+/* Fills in body of a Uint8Array, and where it is large release, lent and owner; without memory for that it is
+ * to be copied.  -AX_E_TYPE when v is none. */
+int ax_bytes_of(napi_env env, napi_value v, struct ax_reply *ret);
 
 /* Throws an Error with `code`: the name of the system's error (EADDRINUSE) where there is one, else dflt.
  * NULL. */

@@ -103,8 +103,10 @@ export function workerNew(o: {
   batch: Int32Array;
   /** Called once per batch; calls the handlers of requests 0..n-1, returns how many were entered. Must not throw. */
   dispatch: () => number;
-  /** A watched request is over before its answer. why: 0 = answered 504 by the server, 1 = the client has gone. */
-  gone: (slot: number, gen: number, why: 0 | 1) => void;
+  /** 0 = answered 504 by the server, 1 = the client has gone: of watched requests that have no answer yet, and of streams.
+   *  Of streams too: 2 = bodyRead has something to say, after it said null; 3 = more may be written, after streamWrite
+   *  said 0. */
+  event: (slot: number, gen: number, what: 0 | 1 | 2 | 3) => void;
 }): void;
 /** Plain Node: opens and listens at once; returns the URL really bound; throws (`code` EADDRINUSE ...). Keeps the loop alive. */
 export function workerBind(host: string, port: number, backlog: number): string;
@@ -139,10 +141,26 @@ export function fail(slot: number, gen: number, status: number, message: string,
 export function lateError(): void;
 /** Between two requests of a batch when the handler did not answer: takes the time (batch[1] may become 1). */
 export function tick(): void;
-/** gone() is wanted for this request; false = its client has gone already. */
+/** event() is wanted for this request; false = its client has gone already. */
 export function watch(slot: number, gen: number): boolean;
-/** True while the request can be read and answered. */
+/** True while the request can be read and answered: until the head of a response was given. */
 export function alive(slot: number, gen: number): boolean;
+
+// ---- a response in pieces.  From its head to its end event() tells of it without watch(); after 1 the handle is stale
+// soon: what was not ended is over.
+/** The head leaves, the body follows.  length: bytes, or -1 = unknown.  As send, true = taken, also when the client has
+ *  gone; false = late.  For HEAD, 204, 205 and 304 the stream is over at once: what is written is answered -1. */
+export function streamOpen(slot: number, gen: number, status: number, content: number, headers: string | undefined, length: number): boolean;
+/** What is written is the response itself, with its head and its framing; close: the connection ends behind it. */
+export function streamOpenRaw(slot: number, gen: number, status: number, close: boolean): boolean;
+/** 1 = taken, more may follow; 0 = taken, but wait for event 3; -1 = nothing taken: the client has gone, or the stream is
+ *  over.  Strings are UTF-8, or latin1 when it is said.  More than the declared length throws (`code`
+ *  'ERR_CONTENT_LENGTH') and nothing of it is taken. */
+export function streamWrite(slot: number, gen: number, data: string | Uint8Array, latin1?: boolean): 1 | 0 | -1;
+/** True = ended, also when the client has gone; false = it was over.  Fewer bytes than declared: as streamAbort. */
+export function streamEnd(slot: number, gen: number): boolean;
+/** The connection ends without a last chunk: the client can tell that something is missing. */
+export function streamAbort(slot: number, gen: number): void;
 
 // ---- reading. undefined = stale.
 /** A number is a place in methodNames(). */

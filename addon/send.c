@@ -10,8 +10,6 @@
 enum {
     DIRECT_UNITS =
         4096, /* strings of up to as many UTF-16 units are given three bytes a unit without being measured */
-    HEADERS_STACK = 2048, /* rendered header lines up to this size need no allocation */
-    PIN_BYTES = 16384,    /* larger Uint8Arrays are written from where they are */
 };
 
 static napi_value boolean(napi_env env, bool v)
@@ -191,24 +189,30 @@ static struct pin *pin(napi_env env, napi_value v)
     return NULL;
 }
 
-/* -AX_E_TYPE when v is no Uint8Array. */
-static int send_bytes(struct ax_call *c, struct ax_reply *reply, napi_value v)
+int ax_bytes_of(napi_env env, napi_value v, struct ax_reply *ret)
 {
     napi_typedarray_type type;
     size_t n;
     void *data;
 
-    if (napi_get_typedarray_info(c->b->env, v, &type, &n, &data, NULL, NULL) != napi_ok ||
+    if (napi_get_typedarray_info(env, v, &type, &n, &data, NULL, NULL) != napi_ok ||
         (type != napi_uint8_array && type != napi_uint8_clamped_array))
         return -AX_E_TYPE;
-    reply->body = (struct ax_str){data, n};
-    if (n > PIN_BYTES) {
-        reply->owner = pin(c->b->env, v);
-        reply->lent = reply->owner ? still_there : NULL;
-        if (reply->owner)
-            reply->release = unpin; /* without memory for a pin it is copied, or the connection closed */
+    ret->body = (struct ax_str){data, n};
+    if (n > AX_PIN_BYTES) {
+        ret->owner = pin(env, v);
+        ret->lent = ret->owner ? still_there : NULL;
+        if (ret->owner)
+            ret->release = unpin; /* without memory for a pin it is copied, or the connection closed */
     }
-    return ax_reply(c->r, reply);
+    return 0;
+}
+
+static int send_bytes(struct ax_call *c, struct ax_reply *reply, napi_value v)
+{
+    int rc = ax_bytes_of(c->b->env, v, reply);
+
+    return rc < 0 ? rc : ax_reply(c->r, reply);
 }
 
 /* ---- send */
@@ -231,23 +235,22 @@ static int send_body(struct ax_call *c, struct ax_reply *reply)
     return ax_reply(c->r, reply);
 }
 
-/* Header lines are latin1 and were checked by checkHeader; *ret_own is what must be freed.  -AX_E_TYPE |
- * -AX_E_NOMEM. */
-static int read_headers(struct ax_call *c, char stack[HEADERS_STACK], struct ax_str *ret, char **ret_own)
+int ax_headers_of(napi_env env, napi_value v, char stack[AX_HEADERS_STACK], struct ax_str *ret,
+                  char **ret_own)
 {
     size_t n;
     char *p = stack;
 
-    if (napi_get_value_string_latin1(c->b->env, c->argv[5], NULL, 0, &n) != napi_ok) {
+    if (napi_get_value_string_latin1(env, v, NULL, 0, &n) != napi_ok) {
         napi_valuetype t;
-        return napi_typeof(c->b->env, c->argv[5], &t) == napi_ok && t == napi_undefined ? 0 : -AX_E_TYPE;
+        return napi_typeof(env, v, &t) == napi_ok && t == napi_undefined ? 0 : -AX_E_TYPE;
     }
-    if (n >= HEADERS_STACK) {
+    if (n >= AX_HEADERS_STACK) {
         p = *ret_own = ax_malloc(n + 1);
         if (!p)
             return -AX_E_NOMEM;
     }
-    napi_get_value_string_latin1(c->b->env, c->argv[5], p, n + 1, &n);
+    napi_get_value_string_latin1(env, v, p, n + 1, &n);
     *ret = (struct ax_str){p, n};
     return 0;
 }
@@ -255,11 +258,11 @@ static int read_headers(struct ax_call *c, char stack[HEADERS_STACK], struct ax_
 static int answer(struct ax_call *c, uint32_t status, uint32_t content)
 {
     struct ax_reply reply = {.status = status, .content = (enum ax_content)content};
-    char stack[HEADERS_STACK], *own = NULL;
+    char stack[AX_HEADERS_STACK], *own = NULL;
     int rc = 0;
 
     if (AX_UNLIKELY(c->argc > 5))
-        rc = read_headers(c, stack, &reply.headers, &own);
+        rc = ax_headers_of(c->b->env, c->argv[5], stack, &reply.headers, &own);
     if (AX_LIKELY(rc == 0))
         rc = send_body(c, &reply);
     else if (rc == -AX_E_NOMEM)
@@ -310,7 +313,7 @@ static void keep_cause(struct ax_call *c)
 {
     char text[AX_RECORD_ERROR + 1];
 
-    if (c->argc < 6 || c->r->state == AX_REQ_ANSWERED ||
+    if (c->argc < 6 || c->r->state >= AX_REQ_STREAMING ||
         !short_text(c->b->env, c->argv[5], text, sizeof text))
         return;
     struct ax_str s = ax_str(text);

@@ -147,7 +147,7 @@ function newCore(settings, uploads, routes, key) {
   const dispatch = makeDispatch(native, batch, records);
   const engine = native.engineNew(engineOptions(settings));
   try {
-    native.workerNew({ engine, id: 0, settings, routes: records.map((r) => nativeRoute(r, settings)), batch, dispatch, gone });
+    native.workerNew({ engine, id: 0, settings, routes: records.map((r) => nativeRoute(r, settings)), batch, dispatch, event: gone });
   } catch (err) {
     native.engineFree(engine);
     throw err;

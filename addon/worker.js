@@ -96,7 +96,7 @@ function newWorker({ engine, id, plan, routes }) {
   const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
   try {
-    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, gone });
+    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, event: gone });
   } catch (err) {
     if (err.index === undefined) throw err;
     const route = routes[err.index];

@@ -152,6 +152,8 @@ size_t ax_response_head_write(const struct ax_response_head *h, char *out)
         at = ADD_LIT(at, "Content-Length: ");
         at += ax_u64_dec(at, h->length);
         at = ADD_LIT(at, "\r\n");
+    } else if (h->chunked) {
+        at = ADD_LIT(at, "Transfer-Encoding: chunked\r\n");
     }
     at = ADD_LIT(at, "\r\n");
     return (size_t)(at - out);

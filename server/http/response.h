@@ -37,6 +37,7 @@ struct ax_response_head {
     struct ax_str headers2;          /* more of them (the route's) */
     uint64_t length;                 /* of the body, also for HEAD */
     bool no_length;                  /* 204 and 1xx carry none (RFC 9110, 8.6) */
+    bool chunked;                    /* without a length: Transfer-Encoding (RFC 9112, 7.1) */
     bool close;                      /* Connection: close */
     bool keep_alive_10;              /* Connection: keep-alive, to an HTTP/1.0 client that asked for it */
 };

@@ -174,7 +174,7 @@ static void hold_back(struct ax_request *r)
     struct ax_worker *w = r->worker;
     struct ax_deadline_queue *q = &w->handler_timeouts[r->site_route->timeout_index];
 
-    r->conn->in_line = true;
+    r->conn->held_back |= AX_HELD_IN_LINE;
     ax_deadline_start(q, &r->timeout, w->now);
     ax_worker_arm(w, q);
 }
@@ -183,7 +183,7 @@ static void read_on(struct ax_request *r)
 {
     if (!r->conn)
         return;
-    r->conn->in_line = false;
+    r->conn->held_back &= (uint8_t)~AX_HELD_IN_LINE;
     ax_conn_dirty(r->conn); /* the flush resumes it */
 }
 

@@ -24,7 +24,7 @@ void ax_request_over(struct ax_request *r)
     struct ax_worker *w = r->worker;
 
     ax_request_leave(r);
-    if (r->state == AX_REQ_ENTERED)
+    if (r->state == AX_REQ_ENTERED || r->state == AX_REQ_STREAMING)
         ax_flight_end(w->stat, r->index);
     ax_account(r, w->now);
     ax_slot_put(r);
@@ -66,11 +66,11 @@ void ax_worker_flush(struct ax_worker *w)
 
 /* ---- a client that does not read */
 
-/* Answers that wait for an entered request leave when it is answered; behind one that was not entered they
+/* Answers that wait for an entered request, or for a stream, leave when that is over; behind one that was not entered they
  * must not keep it from being so. */
 static bool backed_up(const struct ax_conn *c)
 {
-    bool waits = c->turn && c->turn->state == AX_REQ_ENTERED;
+    bool waits = c->turn && c->turn->state >= AX_REQ_ENTERED;
 
     return c->out.bytes + (waits ? c->held : 0) >= (size_t)c->worker->set->limit_output;
 }
@@ -396,7 +396,11 @@ void ax_request_tell_gone(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
-    if (!r->watched || !w->dispatch.gone || w->phase == AX_WORKER_CLOSED)
+    if (r->stream) {
+        ax_stream_notify(r, AX_EVENT_CLIENT);
+        return;
+    }
+    if (!r->watched || !w->dispatch.event || w->phase == AX_WORKER_CLOSED)
         return;
     r->watched = false;
     r->gone_due = true;
@@ -405,14 +409,18 @@ void ax_request_tell_gone(struct ax_request *r)
     ax_worker_stay_awake(w);
 }
 
-static bool tell_gone(struct ax_worker *w)
+static bool tell_events(struct ax_worker *w)
 {
     while (!ax_list_empty(&w->gone)) {
         struct ax_request *r = AX_LIST_ENTRY(w->gone.next, struct ax_request, gone);
         ax_list_remove(&r->gone);
         r->gone_due = false;
-        if (r->state == AX_REQ_ENTERED && !w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_CLIENT))
+        if (r->stream) {
+            if (!ax_stream_tell(r))
+                return false;
+        } else if (r->state == AX_REQ_ENTERED && !w->dispatch.event(w->dispatch.ctx, r, AX_EVENT_CLIENT)) {
             return false;
+        }
     }
     return true;
 }
@@ -438,7 +446,7 @@ void ax_worker_on_prepare(uv_prepare_t *h)
     if (AX_UNLIKELY(!ax_worker_enter(w)))
         return;
     ax_worker_turned(w);
-    if (AX_UNLIKELY(!tell_gone(w)))
+    if (AX_UNLIKELY(!tell_events(w)))
         return;
     ax_worker_flush(w); /* answers given from timers and promises leave before the loop sleeps */
     ax_admission_let_in(w);
@@ -465,6 +473,6 @@ void ax_worker_on_check(uv_check_t *h)
         return;
     ax_worker_turned(w);
     w->slice_used = false;
-    if (AX_LIKELY(tell_gone(w) && run_ready(w)))
+    if (AX_LIKELY(tell_events(w) && run_ready(w)))
         ax_worker_leave(w);
 }

@@ -97,6 +97,10 @@ static void orphan(struct ax_request *r)
         ax_request_tell_gone(r);
         return;
     }
+    if (r->state == AX_REQ_STREAMING) {
+        ax_stream_orphan(r);
+        return;
+    }
     if (r->state == AX_REQ_QUEUED && !r->parked)
         return; /* the batch finds it without a connection and drops it */
     ax_request_over(r);
@@ -195,7 +199,7 @@ bool ax_conn_may_read_on(const struct ax_conn *c)
 {
     const struct ax_settings *set = c->worker->set;
 
-    return !c->blocked_out && !c->in_line && c->nrequests < (unsigned)set->limit_pipeline &&
+    return !c->blocked_out && !c->held_back && c->nrequests < (unsigned)set->limit_pipeline &&
            c->out.bytes + c->held < (size_t)set->limit_output;
 }
 
@@ -279,8 +283,12 @@ static void after_output(struct ax_conn *c, bool progress)
         finish(c);
         return;
     }
-    if (AX_UNLIKELY(c->parked))
-        ax_worker_unpark(c);
+    if (AX_UNLIKELY(c->parked | c->full)) {
+        if (c->parked)
+            ax_worker_unpark(c);
+        if (c->full)
+            ax_stream_drained(c);
+    }
     if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED) && ax_conn_may_read_on(c))
         ax_conn_resume(c);
     if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_LINGER)

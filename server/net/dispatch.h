@@ -6,7 +6,13 @@
 
 #include "net/request.h"
 
-enum ax_gone { AX_GONE_TIMEOUT, AX_GONE_CLIENT };
+/* What happened to a request that was entered; the numbers are those of native.d.ts. */
+enum ax_event {
+    AX_EVENT_TIMEOUT,  /* the server answers 504: the handle is dead after this call */
+    AX_EVENT_CLIENT,   /* the client has gone; an answer is still waited for, to nowhere */
+    AX_EVENT_READABLE, /* more of its body is there, or its end: after ax_stream_read found nothing */
+    AX_EVENT_DRAINED,  /* more may be written: after ax_stream_write said that it is full */
+};
 
 enum { AX_DISPATCH_DYING = -1, AX_DISPATCH_TAKEN = -2 };
 
@@ -20,10 +26,9 @@ struct ax_dispatch {
      * turn), or AX_DISPATCH_DYING: no request was entered beyond those whose state says so; the worker stops
      * reading.  It should end behind a request that is ax_request_backed_up after its answer. */
     int (*run)(void *ctx, struct ax_request *const *reqs, unsigned n);
-    /* A watched request is over before its answer: the client has gone (an answer is still waited for, to
-     * nowhere) or the server answers 504 (the handle is dead after this call).  Never from within a call of
-     * the dispatcher.  NULL is fine. */
-    bool (*gone)(void *ctx, struct ax_request *r, enum ax_gone why);
+    /* For watched requests the first two, for streams (net/stream.h) all.  Never from within a call of the
+     * dispatcher.  NULL is fine. */
+    bool (*event)(void *ctx, struct ax_request *r, enum ax_event what);
 };
 
 #endif

@@ -170,7 +170,7 @@ static void tell_gone(struct ax_conn *c)
         next = r->next;
         if (r->place == AX_PLACE_WAITING_WHOLE)
             ax_admission_give_up(r, "the client closed while it waited behind other requests of this route");
-        if (r->state == AX_REQ_ENTERED)
+        if (r->state == AX_REQ_ENTERED || r->state == AX_REQ_STREAMING)
             ax_request_tell_gone(r);
     }
     ax_conn_want(c);

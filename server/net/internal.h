@@ -14,6 +14,7 @@
 #include "http/route_cache.h"
 #include "net/admission.h"
 #include "net/body_store.h"
+#include "net/dispatch.h"
 #include "net/listener.h"
 #include "net/out.h"
 #include "net/parcel.h"
@@ -46,6 +47,12 @@ enum ax_conn_timeout {
     AX_CONN_TIMEOUTS
 };
 
+/* Bits: what a connection's next requests wait for. */
+enum ax_held_back {
+    AX_HELD_IN_LINE = 1, /* its last request waits for a place, see admission.c */
+    AX_HELD_STREAM = 2,  /* a response is being streamed */
+};
+
 struct ax_conn {
     uint32_t magic;
     uint8_t state;        /* enum ax_conn_state */
@@ -56,8 +63,9 @@ struct ax_conn {
     bool hup;             /* the client has sent FIN; there may be input before it */
     bool blocked_out;     /* the socket took less than there was */
     bool parked;          /* its QUEUED requests wait until output has left */
-    bool in_line;   /* its last request waits for a place: nothing behind it is looked at, see admission.c */
-    uint8_t trust;  /* of its peer, see remote.c; 0 = not looked at yet */
+    uint8_t held_back; /* enum ax_held_back: why nothing behind its last request is looked at */
+    uint8_t trust;     /* of its peer, see remote.c; 0 = not looked at yet */
+    bool full;         /* a stream of it waits until output has left: AX_EVENT_DRAINED */
     int fd, events; /* events: what uv_poll waits for now */
     struct ax_worker *worker;
     uv_poll_t poll;
@@ -155,7 +163,7 @@ struct ax_worker {
     uint32_t *largest_answer; /* [routes + 1]: bytes, as far as this worker has seen; 0 = none yet */
     struct ax_handle *handed; /* [set->batch]: what the running call was given */
     unsigned nhanded;
-    struct ax_list gone; /* requests whose dispatch.gone is due */
+    struct ax_list gone; /* requests with a dispatch.event that is due */
 
     struct ax_list conns;
     struct ax_list shells; /* connections that the watchdog gave away: only their handles are left */
@@ -267,6 +275,27 @@ void ax_intake_cut_short(struct ax_conn *c); /* FIN within a body: its request e
 
 /* ---- reply.c */
 void ax_reply_turns(struct ax_conn *c); /* held responses whose turn has come */
+/* r has been written to the connection's output to its end: the next ones may follow. */
+void ax_reply_turn_over(struct ax_conn *c, struct ax_request *r);
+int ax_reply_to_nowhere(struct ax_request *r); /* the client has left; 1 */
+bool ax_reply_must_close(const struct ax_request *r);
+bool ax_reply_has_no_body(unsigned status);
+/* The head, its worker's time being of now: r->close is set.  0 = out of memory. */
+size_t ax_reply_put_head(struct ax_request *r, struct ax_out *out, const struct ax_reply *reply,
+                         uint64_t length, bool length_known, bool chunked);
+bool ax_reply_link(struct ax_out *out, const struct ax_reply *reply, bool waits);
+struct ax_out *ax_reply_out(struct ax_request *r); /* where its bytes go now */
+void ax_reply_entered_until_now(struct ax_request *r); /* a head was given: its handler's time */
+
+/* ---- stream.c */
+void ax_stream_turn(struct ax_conn *c, struct ax_request *r); /* its turn has come: what was held follows */
+void ax_stream_drained(struct ax_conn *c);                    /* output has left, c->full is set */
+/* r is STREAMING and has lost its connection: over now, or once that was told. */
+void ax_stream_orphan(struct ax_request *r);
+void ax_stream_notify(struct ax_request *r, enum ax_event what); /* to be told before the loop sleeps */
+bool ax_stream_tell(struct ax_request *r); /* tells what is due; false: the worker was taken over */
+/* A stream that has begun and cannot go on: no last chunk, and its connection ends behind it. */
+void ax_stream_cut(struct ax_request *r, const char *why);
 
 /* ---- account.c: a request is over: metrics, records, access line */
 void ax_account(struct ax_request *r, ax_mono sent_at);

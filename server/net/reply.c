@@ -13,7 +13,7 @@ enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_NAME = 14, ID_LINE = ID_NAME + AX
 
 /* ---- who may answer, and how the connection goes on */
 
-static bool must_close(const struct ax_request *r)
+bool ax_reply_must_close(const struct ax_request *r)
 {
     const struct ax_conn *c = r->conn;
 
@@ -25,8 +25,7 @@ static bool must_close(const struct ax_request *r)
     return r->next == NULL; /* what was read ahead is still answered */
 }
 
-/* The client has left: the answer goes nowhere. */
-static int to_nowhere(struct ax_request *r)
+int ax_reply_to_nowhere(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
@@ -56,7 +55,9 @@ static void close_after(struct ax_conn *c, struct ax_request *r)
         c->nrequests--;
         ax_request_orphan(late);
         bool listed = late->state == AX_REQ_QUEUED && !late->parked; /* the batch finds it */
-        if (late->state != AX_REQ_ENTERED && !listed)
+        if (late->state == AX_REQ_STREAMING)
+            ax_stream_orphan(late);
+        else if (late->state != AX_REQ_ENTERED && !listed)
             ax_request_over(late);
         late = next;
     }
@@ -77,8 +78,7 @@ static void add_continue(struct ax_conn *c, struct ax_request *r)
     ax_conn_dirty(c);
 }
 
-/* r has just been written to the connection's output: the next ones may follow. */
-static void turn_over(struct ax_conn *c, struct ax_request *r)
+void ax_reply_turn_over(struct ax_conn *c, struct ax_request *r)
 {
     r->out_end = c->queued;
     c->turn = r->next;
@@ -95,10 +95,12 @@ void ax_reply_turns(struct ax_conn *c)
         c->queued += r->held.bytes;
         c->held -= r->held.bytes;
         ax_out_splice(&c->out, &r->held);
-        turn_over(c, r);
+        ax_reply_turn_over(c, r);
     }
     if (r && r->continue_due)
         add_continue(c, r);
+    if (AX_UNLIKELY(r && r->state == AX_REQ_STREAMING))
+        ax_stream_turn(c, r);
 }
 
 /* ---- rendering */
@@ -149,7 +151,7 @@ static bool has_no_length(unsigned status)
 }
 
 /* ... and 205, which has a length of 0 (RFC 9110, 15.3.6). */
-static bool has_no_body(unsigned status)
+bool ax_reply_has_no_body(unsigned status)
 {
     return status == 205 || has_no_length(status);
 }
@@ -159,7 +161,7 @@ static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t
 {
     *ret = (struct ax_response_head){
         .status = reply->status,
-        .content = has_no_body(reply->status) ? AX_CONTENT_NONE : reply->content,
+        .content = ax_reply_has_no_body(reply->status) ? AX_CONTENT_NONE : reply->content,
         .date = ax_worker_date(r->worker),
         .leads = &r->worker->leads,
         .headers = reply->headers,
@@ -174,6 +176,11 @@ static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t
 static struct ax_out *out_of(struct ax_request *r)
 {
     return r->conn->turn == r ? &r->conn->out : &r->held;
+}
+
+struct ax_out *ax_reply_out(struct ax_request *r)
+{
+    return out_of(r);
 }
 
 /* A handler or its route may name the request itself; one such line is enough. */
@@ -203,12 +210,10 @@ static size_t write_head(struct ax_request *r, const struct ax_response_head *h,
     return n + 2;
 }
 
-/* State of the request and its worker after its response was given. */
-static void given(struct ax_request *r, unsigned status)
+static inline void entered_until_now(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
-    ax_request_leave(r);
     r->reply_at = w->now;
     if (r->enter_at.us == 0) {
         r->enter_at = r->state == AX_REQ_ENTERED ? w->entered_at : r->reply_at;
@@ -216,6 +221,20 @@ static void given(struct ax_request *r, unsigned status)
     }
     if (w->running)
         w->entered_at = r->reply_at;
+}
+
+void ax_reply_entered_until_now(struct ax_request *r)
+{
+    entered_until_now(r);
+}
+
+/* State of the request and its worker after its response was given. */
+static void given(struct ax_request *r, unsigned status)
+{
+    struct ax_worker *w = r->worker;
+
+    ax_request_leave(r);
+    entered_until_now(r);
     r->status = (uint16_t)status;
     if (r->state == AX_REQ_ENTERED)
         ax_flight_end(w->stat, r->index);
@@ -233,8 +252,8 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
         *largest = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
     if (out == &c->out) {
         c->queued += bytes;
-        turn_over(c, r);
-        if (AX_UNLIKELY(c->turn && (c->turn->state == AX_REQ_ANSWERED || c->turn->continue_due)))
+        ax_reply_turn_over(c, r);
+        if (AX_UNLIKELY(c->turn && (c->turn->state >= AX_REQ_STREAMING || c->turn->continue_due)))
             ax_reply_turns(c);
     } else {
         c->held += bytes;
@@ -244,7 +263,7 @@ static void sent_to_out(struct ax_request *r, struct ax_out *out, uint64_t bytes
 }
 
 /* Lent bytes that wait for their turn may wait for long. */
-static bool add_body(struct ax_out *out, const struct ax_reply *reply, bool waits)
+bool ax_reply_link(struct ax_out *out, const struct ax_reply *reply, bool waits)
 {
     if (AX_UNLIKELY(reply->add != NULL))
         return reply->add(out, reply);
@@ -282,7 +301,7 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     struct ax_response_head h;
     size_t room;
 
-    if (r->state == AX_REQ_ANSWERED) {
+    if (r->state >= AX_REQ_STREAMING) {
         if (reply->release)
             reply->release(reply->owner);
         return -AX_E_STATE;
@@ -290,14 +309,14 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     if (!r->conn) {
         if (reply->release)
             reply->release(reply->owner);
-        return to_nowhere(r);
+        return ax_reply_to_nowhere(r);
     }
     ax_worker_now(r->worker);
     if (r->conn->eof && r->state == AX_REQ_ENTERED)
         ax_count_add(&r->worker->count->late_sends, 1); /* most likely gone; sent all the same, see on_eof */
-    r->close = must_close(r);
+    r->close = ax_reply_must_close(r);
     head_of(r, reply, reply->body.n, &h);
-    bool bodiless = r->head.method == AX_HEAD || has_no_body(reply->status) || reply->body.n == 0;
+    bool bodiless = r->head.method == AX_HEAD || ax_reply_has_no_body(reply->status) || reply->body.n == 0;
     bool inlined = !bodiless && !reply->release && reply->body.n <= COPY_MAX;
     struct ax_out *out = out_of(r);
     char *p = ax_out_room(out, &r->worker->block_pool,
@@ -311,7 +330,7 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     }
     ax_out_grow(out, n);
     if (!bodiless && !inlined) {
-        if (!add_body(out, reply, out == &r->held))
+        if (!ax_reply_link(out, reply, out == &r->held))
             return no_memory(r, reply);
         r->lent = reply->lent && out != &r->held;
         n += reply->body.n;
@@ -325,6 +344,23 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     return 0;
 }
 
+size_t ax_reply_put_head(struct ax_request *r, struct ax_out *out, const struct ax_reply *reply,
+                         uint64_t length, bool length_known, bool chunked)
+{
+    struct ax_response_head h;
+    size_t room;
+
+    head_of(r, reply, length, &h);
+    h.chunked = chunked && !h.no_length && reply->status != 205;
+    h.no_length = h.no_length || (!length_known && reply->status != 205);
+    char *p = ax_out_room(out, &r->worker->block_pool, ax_response_head_max(&h) + ID_LINE, &room);
+    if (!p)
+        return 0;
+    size_t n = write_head(r, &h, p);
+    ax_out_grow(out, n);
+    return n;
+}
+
 /* ---- in two steps: the head is written for the length that the body will most likely have, and anew when it
  * has another one */
 
@@ -334,12 +370,12 @@ char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t 
     struct ax_begun *b = &w->begun;
     size_t room;
 
-    if (AX_UNLIKELY(r->state == AX_REQ_ANSWERED || !r->conn || r->conn->eof || want > BEGIN_MAX))
+    if (AX_UNLIKELY(r->state >= AX_REQ_STREAMING || !r->conn || r->conn->eof || want > BEGIN_MAX))
         return NULL;
     ax_worker_now(w);
-    r->close = must_close(r);
+    r->close = ax_reply_must_close(r);
     head_of(r, reply, reply->body.n, &b->head);
-    if (AX_UNLIKELY(has_no_body(reply->status)))
+    if (AX_UNLIKELY(ax_reply_has_no_body(reply->status)))
         return NULL;
     b->head_max = ax_response_head_max(&b->head) + ID_LINE;
     b->at = ax_out_room(out_of(r), &w->block_pool, b->head_max + want, &room);
@@ -380,7 +416,7 @@ int ax_reply_error(struct ax_request *r, unsigned status, const char *text, cons
     struct ax_buf b = AX_BUF_INIT(131072);
     struct ax_str headers = status == 503 ? AX_STR("Retry-After: 1\r\n") : (struct ax_str){0};
 
-    if (r->state == AX_REQ_ANSWERED)
+    if (r->state >= AX_REQ_STREAMING)
         return -AX_E_STATE;
     if (limit)
         ax_count_limit(r->worker->count, limit);

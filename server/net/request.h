@@ -21,10 +21,11 @@ struct ax_conn;
 struct ax_worker;
 
 enum ax_request_state {
-    AX_REQ_READING,  /* its body is still coming, or it waits in line (ax_gate_place) */
-    AX_REQ_QUEUED,   /* whole, waiting for the next batch */
-    AX_REQ_ENTERED,  /* JavaScript has it */
-    AX_REQ_ANSWERED, /* response given, waiting for its turn or for the socket */
+    AX_REQ_READING,   /* its body is still coming, or it waits in line (ax_gate_place) */
+    AX_REQ_QUEUED,    /* whole, waiting for the next batch */
+    AX_REQ_ENTERED,   /* JavaScript has it */
+    AX_REQ_STREAMING, /* the head of its response was given, its end was not: net/stream.h */
+    AX_REQ_ANSWERED,  /* response given, waiting for its turn or for the socket */
 };
 
 enum ax_gate_place {
@@ -48,10 +49,10 @@ struct ax_request {
     /* ---- zero when a request begins, from here ... */
     struct ax_request *next; /* on its connection, in order of arrival */
     uint8_t state;           /* enum ax_request_state */
-    bool watched;            /* dispatch->gone is wanted */
+    bool watched;            /* dispatch->event is wanted */
     bool continue_due;       /* 100 Continue is to be sent when its turn comes */
     bool parked;             /* QUEUED, but not in the worker's list: see ax_request_backed_up */
-    bool gone_due;           /* in the worker's list of those whose client has gone: dispatch->gone is due */
+    bool gone_due;           /* in the worker's list of those with an event to be told: dispatch->event is due */
     bool in_progress;        /* counted among the worker's requests in progress */
     bool inflight_taken;     /* counted against limits.inflight of the engine */
     bool close;              /* the connection ends after this response */
@@ -74,6 +75,7 @@ struct ax_request {
     const char *error;  /* for the request record; static text or in the arena; NULL = none */
     struct ax_list in_line;   /* while it waits for a place: net/admission.c */
     struct ax_origin *origin; /* in the arena: what trusted proxies say; NULL = not asked yet, or nothing */
+    struct ax_stream *stream; /* in the arena: net/stream.h; NULL = neither side is a stream */
     const char *given_id;     /* the id that a trusted proxy gave it, in the arena; NULL = `id` counts */
     char id[AX_ID_LEN];       /* made on first use; id[0] is 0 until then */
     char id_end;              /* the id's NUL */

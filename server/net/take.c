@@ -35,7 +35,7 @@ struct suspects {
 
 static void suspect(struct suspects *s, struct ax_request *r)
 {
-    if (r->state != AX_REQ_ENTERED)
+    if (r->state != AX_REQ_ENTERED && r->state != AX_REQ_STREAMING)
         return;
     s->n++;
     s->r = r;
@@ -183,6 +183,8 @@ static void answer_entered(struct taking *t, struct ax_conn *c)
             return;
         if (r->state == AX_REQ_ENTERED)
             answer_lost(t, r);
+        else if (r->state == AX_REQ_STREAMING)
+            ax_stream_cut(r, "its worker was taken over");
         if (r->close)
             return; /* what came behind it went with it */
     }

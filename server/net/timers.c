@@ -90,7 +90,8 @@ static bool handler_timeout(struct ax_request *r)
     }
     ax_count_add(&w->count->timeouts, 1);
     report_timeout(r);
-    if (r->watched && w->dispatch.gone && !w->dispatch.gone(w->dispatch.ctx, r, AX_GONE_TIMEOUT))
+    if ((r->watched || r->stream) && w->dispatch.event &&
+        !w->dispatch.event(w->dispatch.ctx, r, AX_EVENT_TIMEOUT))
         return false;
     if (ax_request_get(w, h.index, h.gen) != r || r->state != AX_REQ_ENTERED)
         return true; /* the one who watched has answered */

@@ -150,8 +150,8 @@ function serve(native, routes, handle, more = {}) {
     }
     return i;
   };
-  const gone = (slot, gen, why) => events.push({ slot, gen, why });
-  native.workerNew({ engine, id: 0, settings: { ...SETTINGS, ...more.settings }, routes, batch, dispatch, gone });
+  const event = more.event ?? ((slot, gen, why) => events.push({ slot, gen, why }));
+  native.workerNew({ engine, id: 0, settings: { ...SETTINGS, ...more.settings }, routes, batch, dispatch, event });
   const url = native.workerBind(more.host ?? '127.0.0.1', 0, 16);
   const close = () =>
     new Promise((resolve) => {

@@ -44,8 +44,8 @@ function thread() {
     }
     return batch[0];
   };
-  const gone = (slot, gen) => native.send(slot, gen, 200, 1, 'from gone');
-  native.workerNew({ engine: workerData.engine, id: 0, settings: { batch: BATCH }, routes, batch, dispatch, gone });
+  const event = (slot, gen) => native.send(slot, gen, 200, 1, 'from gone');
+  native.workerNew({ engine: workerData.engine, id: 0, settings: { batch: BATCH }, routes, batch, dispatch, event });
   const url = native.workerBind('127.0.0.1', 0, 16);
   native.workerReady();
   parentPort.postMessage(url);

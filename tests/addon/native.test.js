@@ -463,7 +463,7 @@ test('wrong options are TypeErrors that name the field', () => {
     routes: [nativeRoute('GET', '/')],
     batch: native.batchNew(BATCH),
     dispatch: () => 0,
-    gone: () => 0,
+    event: () => 0,
   };
   const bad = [
     [{ engine: undefined }, /engine must be a bigint/],
@@ -499,7 +499,7 @@ test('routes that clash, or differ from the first worker, are told by their inde
     routes,
     batch: native.batchNew(BATCH),
     dispatch: () => 0,
-    gone: () => 0,
+    event: () => 0,
   });
   assert.throws(
     () => native.workerNew(options([nativeRoute('GET', '/a'), nativeRoute('GET', '/:x'), nativeRoute('GET', '/:y')])),
@@ -567,7 +567,7 @@ test('binding: a port in use, an unknown host, localhost on both families', asyn
     routes: [],
     batch: native.batchNew(BATCH),
     dispatch: () => 0,
-    gone: () => 0,
+    event: () => 0,
   });
   assert.throws(() => native.workerBind('127.0.0.1', taken.address().port, 5), { code: 'EADDRINUSE' });
   assert.throws(() => native.workerBind('no.such.host.invalid', 0, 5), { code: 'ERR_LISTEN' });

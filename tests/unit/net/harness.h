@@ -77,6 +77,7 @@ struct server {
     unsigned released;
     struct ax_str fixed;                                    /* body of /fixed; empty = no such route */
     void (*custom)(struct server *s, struct ax_request *r); /* answers /custom, on the loop's thread */
+    void (*on_event)(struct server *s, struct ax_request *r, enum ax_event what); /* after it was counted */
     unsigned released_custom;
     uv_timer_cb on_custom_timer;      /* for `custom`: answers what it kept in `later` */
     unsigned given_custom, most_held; /* most_held is guarded by `lock` */
@@ -207,17 +208,18 @@ static inline int stub_run(void *ctx, struct ax_request *const *reqs, unsigned n
     return (int)m;
 }
 
-static inline bool stub_gone(void *ctx, struct ax_request *r, enum ax_gone why)
+static inline bool stub_gone(void *ctx, struct ax_request *r, enum ax_event what)
 {
     struct server *s = ctx;
 
-    (void)r;
     pthread_mutex_lock(&s->lock);
-    if (why == AX_GONE_CLIENT)
+    if (what == AX_EVENT_CLIENT)
         s->gone_client++;
-    else
+    else if (what == AX_EVENT_TIMEOUT)
         s->gone_timeout++;
     pthread_mutex_unlock(&s->lock);
+    if (s->on_event)
+        s->on_event(s, r, what);
     return true;
 }
 

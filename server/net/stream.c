@@ -1,0 +1,426 @@
+#include "net/stream.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "net/internal.h"
+
+enum { SIZE_LINE = 18, CRLF = 2 }; /* of a chunk: 16 digits and a CRLF */
+
+struct ax_stream {
+    bool chunked;
+    bool counted;  /* a length was declared, of which `left` are to come */
+    bool full;     /* a write was told so */
+    bool told;     /* that its client has gone */
+    uint8_t due;   /* bits by enum ax_event */
+    uint8_t frame; /* bytes of the size line of the piece that was begun */
+    uint64_t left;
+    uint64_t turn, burst; /* bytes written in that turn of the loop, wherever they are now */
+};
+
+static struct ax_stream *stream_of(struct ax_request *r)
+{
+    if (r->stream)
+        return r->stream;
+    struct ax_stream *s = ax_arena_alloc(&r->arena, sizeof *s);
+    if (s)
+        *s = (struct ax_stream){0};
+    r->stream = s;
+    return s;
+}
+
+/* ---- events: told before the loop sleeps, never within a call */
+
+void ax_stream_notify(struct ax_request *r, enum ax_event what)
+{
+    struct ax_worker *w = r->worker;
+
+    if (!w->dispatch.event || w->phase == AX_WORKER_CLOSED || ax_worker_taken(w))
+        return;
+    r->stream->due |= (uint8_t)(1u << what);
+    if (!r->gone_due) {
+        r->gone_due = true;
+        ax_list_init(&r->gone);
+        ax_list_push(&w->gone, &r->gone);
+    }
+    ax_worker_stay_awake(w);
+}
+
+/* What was true when it became due may not be any more. */
+static bool still_so(const struct ax_request *r, enum ax_event what)
+{
+    if (what == AX_EVENT_CLIENT)
+        return !r->stream->told && (r->state == AX_REQ_ENTERED || r->state == AX_REQ_STREAMING);
+    return what == AX_EVENT_DRAINED && r->state == AX_REQ_STREAMING && r->conn;
+}
+
+bool ax_stream_tell(struct ax_request *r)
+{
+    static const enum ax_event order[] = {AX_EVENT_CLIENT, AX_EVENT_READABLE, AX_EVENT_DRAINED};
+    struct ax_worker *w = r->worker;
+    struct ax_stream *s = r->stream;
+    const struct ax_handle h = {r->index, r->gen};
+
+    for (unsigned i = 0; i < AX_COUNT(order); i++) {
+        unsigned bit = 1u << order[i];
+        if (!(s->due & bit))
+            continue;
+        s->due &= (uint8_t)~bit;
+        if (!still_so(r, order[i]))
+            continue;
+        s->told |= order[i] == AX_EVENT_CLIENT;
+        if (!w->dispatch.event(w->dispatch.ctx, r, order[i]))
+            return false;
+        if (ax_request_get(w, h.index, h.gen) != r)
+            return true; /* it is over */
+    }
+    if (r->state == AX_REQ_STREAMING && !r->conn)
+        ax_request_over(r);
+    return true;
+}
+
+void ax_stream_orphan(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+
+    if (AX_UNLIKELY(ax_worker_taken(w)))
+        return; /* take.c ends it */
+    ax_count_add(&w->count->aborted, 1);
+    if (!r->error)
+        r->error = "the client left within the response";
+    if (r->stream->told || !w->dispatch.event || w->phase == AX_WORKER_CLOSED)
+        ax_request_over(r);
+    else
+        ax_stream_notify(r, AX_EVENT_CLIENT);
+}
+
+/* ---- where the bytes go */
+
+static size_t window(const struct ax_worker *w)
+{
+    uint64_t most = (uint64_t)w->set->limit_output;
+
+    return most < AX_STREAM_WINDOW ? (size_t)most : AX_STREAM_WINDOW;
+}
+
+/* So many bytes were added to its output. */
+static void grown(struct ax_request *r, size_t n)
+{
+    struct ax_conn *c = r->conn;
+    struct ax_stream *s = r->stream;
+    uint64_t turn = r->worker->count->turns;
+
+    s->burst = s->turn == turn ? s->burst + n : n;
+    s->turn = turn;
+    r->bytes_out += n;
+    if (c->turn == r) {
+        c->queued += n;
+        ax_conn_dirty(c);
+    } else {
+        c->held += n;
+    }
+}
+
+/* A writer whose client is quick must stop, too: others have a turn. */
+static enum ax_took took(struct ax_request *r)
+{
+    size_t most = window(r->worker);
+
+    if (ax_reply_out(r)->bytes < most && r->stream->burst < most)
+        return AX_TOOK_MORE;
+    r->stream->full = r->conn->full = true;
+    ax_conn_dirty(r->conn);
+    return AX_TOOK_FULL;
+}
+
+void ax_stream_drained(struct ax_conn *c)
+{
+    bool waits = false;
+
+    for (struct ax_request *r = c->turn; r; r = r->next) {
+        if (r->state != AX_REQ_STREAMING || !r->stream->full)
+            continue;
+        if (r == c->turn && c->out.bytes < (window(c->worker) + 1) / 2) {
+            r->stream->full = false;
+            ax_stream_notify(r, AX_EVENT_DRAINED);
+        } else {
+            waits = true;
+        }
+    }
+    c->full = waits;
+}
+
+void ax_stream_turn(struct ax_conn *c, struct ax_request *r)
+{
+    c->queued += r->held.bytes;
+    c->held -= r->held.bytes;
+    ax_out_splice(&c->out, &r->held);
+    ax_conn_dirty(c);
+}
+
+static void no_memory(struct ax_request *r)
+{
+    r->error = "out of memory";
+    ax_conn_close(r->conn, AX_CLOSE_NO_MEMORY);
+}
+
+/* ---- beginning and end */
+
+static void hold_back(struct ax_conn *c)
+{
+    bool streams = false;
+
+    for (const struct ax_request *r = c->turn; r && !streams; r = r->next)
+        streams = r->state == AX_REQ_STREAMING;
+    c->held_back = (uint8_t)((c->held_back & ~AX_HELD_STREAM) | (streams ? AX_HELD_STREAM : 0));
+}
+
+/* Its last byte is in the output, or it has none. */
+static void finish(struct ax_request *r)
+{
+    struct ax_conn *c = r->conn;
+
+    ax_request_leave(r);
+    ax_flight_end(r->worker->stat, r->index);
+    r->state = AX_REQ_ANSWERED;
+    if (c->turn == r) {
+        ax_reply_turn_over(c, r);
+        ax_reply_turns(c);
+    }
+    hold_back(c);
+}
+
+static void begin(struct ax_request *r, unsigned status)
+{
+    AX_DEBUG_ASSERT(r->state == AX_REQ_ENTERED);
+    ax_reply_entered_until_now(r);
+    ax_deadline_stop(&r->timeout);
+    if (r->reserved)
+        ax_request_unreserve(r);
+    r->status = (uint16_t)status;
+    r->state = AX_REQ_STREAMING;
+    r->conn->held_back |= AX_HELD_STREAM;
+}
+
+/* 0, or what ax_stream_open returns instead. */
+static int may_open(struct ax_request *r)
+{
+    if (r->state >= AX_REQ_STREAMING)
+        return -AX_E_STATE;
+    if (!r->conn)
+        return ax_reply_to_nowhere(r);
+    ax_worker_now(r->worker);
+    if (r->conn->eof)
+        ax_count_add(&r->worker->count->late_sends, 1);
+    if (stream_of(r))
+        return 0;
+    ax_reply_error(r, 500, "out of memory", NULL);
+    return -AX_E_NOMEM;
+}
+
+int ax_stream_open(struct ax_request *r, const struct ax_reply *head, int64_t length)
+{
+    int rc = may_open(r);
+
+    if (rc != 0)
+        return rc;
+    bool bodiless = r->head.method == AX_HEAD || ax_reply_has_no_body(head->status);
+    bool known = length >= 0, chunked = !known && r->head.minor > 0;
+    r->close = ax_reply_must_close(r) || (!known && !chunked && !bodiless);
+    size_t n = ax_reply_put_head(r, ax_reply_out(r), head, known ? (uint64_t)length : 0, known, chunked);
+    begin(r, head->status);
+    if (n == 0) {
+        no_memory(r);
+        return -AX_E_NOMEM;
+    }
+    r->stream->chunked = chunked;
+    r->stream->counted = known;
+    r->stream->left = known ? (uint64_t)length : 0;
+    grown(r, n);
+    if (bodiless)
+        finish(r);
+    return 0;
+}
+
+int ax_stream_open_raw(struct ax_request *r, unsigned status, bool close)
+{
+    int rc = may_open(r);
+
+    if (rc != 0)
+        return rc;
+    r->close = ax_reply_must_close(r) || close;
+    begin(r, status);
+    return 0;
+}
+
+void ax_stream_cut(struct ax_request *r, const char *why)
+{
+    if (!r->error)
+        r->error = why;
+    r->close = true;
+    finish(r);
+}
+
+/* True when there is a response to be written to. */
+static bool is_open(const struct ax_request *r)
+{
+    return r->state == AX_REQ_STREAMING && r->conn;
+}
+
+void ax_stream_abort(struct ax_request *r)
+{
+    if (r->state != AX_REQ_STREAMING)
+        return;
+    ax_worker_now(r->worker);
+    if (r->conn)
+        ax_stream_cut(r, "the handler broke off its response");
+    else
+        ax_request_over(r);
+}
+
+bool ax_stream_end(struct ax_request *r)
+{
+    static const char last[] = "0\r\n\r\n";
+    size_t room;
+
+    if (r->state != AX_REQ_STREAMING)
+        return false;
+    if (!is_open(r) || r->stream->left > 0) {
+        ax_stream_abort(r);
+        return true;
+    }
+    ax_worker_now(r->worker);
+    if (r->stream->chunked) {
+        char *p = ax_out_room(ax_reply_out(r), &r->worker->block_pool, sizeof last - 1, &room);
+        if (!p) {
+            no_memory(r);
+            return true;
+        }
+        memcpy(p, last, sizeof last - 1);
+        ax_out_grow(ax_reply_out(r), sizeof last - 1);
+        grown(r, sizeof last - 1);
+    }
+    finish(r);
+    return true;
+}
+
+/* ---- writing */
+
+/* True when n bytes may be written now; else *ret says what to tell. */
+static bool may_write(struct ax_request *r, size_t n, enum ax_took *ret)
+{
+    if (!is_open(r)) {
+        *ret = AX_TOOK_NONE;
+        return false;
+    }
+    if (r->stream->counted && n > r->stream->left) {
+        *ret = AX_TOOK_TOO_MUCH;
+        return false;
+    }
+    ax_worker_now(r->worker);
+    if (n == 0) /* a chunk of no bytes would be the last one */
+        *ret = took(r);
+    return n > 0;
+}
+
+/* The framing in front of a piece; 0 bytes where there is none. */
+static uint8_t put_size(const struct ax_request *r, size_t n, char line[SIZE_LINE + 1])
+{
+    return r->stream->chunked ? (uint8_t)snprintf(line, SIZE_LINE + 1, "%zx\r\n", n) : 0;
+}
+
+char *ax_stream_begin(struct ax_request *r, size_t n, enum ax_took *ret)
+{
+    char line[SIZE_LINE + 1];
+    size_t room;
+
+    if (!may_write(r, n, ret))
+        return NULL;
+    char *p = ax_out_room(ax_reply_out(r), &r->worker->block_pool, SIZE_LINE + n + CRLF, &room);
+    if (!p) {
+        no_memory(r);
+        *ret = AX_TOOK_NONE;
+        return NULL;
+    }
+    r->stream->frame = put_size(r, n, line);
+    memcpy(p, line, r->stream->frame);
+    return p + r->stream->frame;
+}
+
+static void count_down(struct ax_stream *s, size_t n)
+{
+    if (s->counted)
+        s->left -= n;
+}
+
+enum ax_took ax_stream_commit(struct ax_request *r, size_t n)
+{
+    struct ax_stream *s = r->stream;
+    struct ax_out *out = ax_reply_out(r);
+    size_t all = s->frame + n + (s->chunked ? CRLF : 0);
+
+    ax_out_grow(out, all);
+    if (s->chunked)
+        memcpy((char *)(uintptr_t)out->tail->data + out->tail->len - CRLF, "\r\n", CRLF);
+    count_down(s, n);
+    grown(r, all);
+    return took(r);
+}
+
+enum ax_took ax_stream_write(struct ax_request *r, const char *p, size_t n)
+{
+    enum ax_took ret;
+    char *room = ax_stream_begin(r, n, &ret);
+
+    if (!room)
+        return ret;
+    memcpy(room, p, n);
+    return ax_stream_commit(r, n);
+}
+
+/* A few bytes of framing; false = out of memory. */
+static bool put_bytes(struct ax_request *r, const char *p, size_t n)
+{
+    size_t room;
+    char *at = n ? ax_out_room(ax_reply_out(r), &r->worker->block_pool, n, &room) : NULL;
+
+    if (at) {
+        memcpy(at, p, n);
+        ax_out_grow(ax_reply_out(r), n);
+    }
+    return at || n == 0;
+}
+
+enum ax_took ax_stream_lend(struct ax_request *r, const struct ax_reply *piece)
+{
+    struct ax_worker *w = r->worker;
+    const struct ax_handle h = {r->index, r->gen};
+    size_t n = piece->body.n;
+    char line[SIZE_LINE + 1];
+    enum ax_took ret;
+
+    if (!may_write(r, n, &ret)) {
+        piece->release(piece->owner);
+        return ret;
+    }
+    struct ax_out *out = ax_reply_out(r);
+    size_t before = out->bytes;
+    bool ok = put_bytes(r, line, put_size(r, n, line));
+    if (!ok || !ax_reply_link(out, piece, out == &r->held)) {
+        piece->release(piece->owner);
+        no_memory(r);
+        return AX_TOOK_NONE;
+    }
+    count_down(r->stream, n);
+    if (r->stream->chunked && !put_bytes(r, "\r\n", CRLF)) {
+        no_memory(r);
+        return AX_TOOK_NONE;
+    }
+    grown(r, out->bytes - before);
+    if (w->running || out == &r->held)
+        return took(r);
+    ax_conn_flush(r->conn);
+    r = ax_request_get(w, h.index, h.gen);
+    return r && is_open(r) ? took(r) : AX_TOOK_NONE;
+}
