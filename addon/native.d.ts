@@ -209,6 +209,9 @@ export function remoteAddress(slot: number, gen: number): string | undefined;
 export function host(slot: number, gen: number): string | undefined;
 /** The client spoke HTTPS to a trusted proxy. */
 export function https(slot: number, gen: number): boolean | undefined;
+/** [the peer's port, this end's address, its port]: of the connection, whatever a proxy says; also undefined for a Unix
+ *  socket and when the client has gone. */
+export function socketEnds(slot: number, gen: number): [number, string, number] | undefined;
 
 // ---- about the addon itself
 /** How it was built, and which allocator serves it: the fields of server/base/build.h. */

@@ -235,3 +235,22 @@ napi_value ax_on_https(struct ax_call *c)
         return NULL;
     return napi_get_boolean(c->b->env, ax_request_https(c->r), &ret) == napi_ok ? ret : NULL;
 }
+
+napi_value ax_on_socketEnds(struct ax_call *c)
+{
+    napi_env env = c->b->env;
+    struct ax_request_ends ends;
+    napi_value list, v[3];
+
+    if (!c->r || !ax_request_ends_of(c->r, &ends))
+        return NULL;
+    AX_NAPI_TRY(napi_create_array_with_length(env, AX_COUNT(v), &list));
+    AX_NAPI_TRY(napi_create_uint32(env, ends.remote_port, &v[0]));
+    AX_NAPI_TRY(napi_create_string_latin1(env, ends.local, NAPI_AUTO_LENGTH, &v[1]));
+    AX_NAPI_TRY(napi_create_uint32(env, ends.local_port, &v[2]));
+    for (uint32_t i = 0; i < AX_COUNT(v); i++)
+        AX_NAPI_TRY(napi_set_element(env, list, i, v[i]));
+    return list;
+fail:
+    return NULL;
+}

@@ -139,3 +139,28 @@ bool ax_conn_kernel_sends(struct ax_conn *c)
         c->in_kernel = 0;
     return c->in_kernel < before;
 }
+
+bool ax_request_ends_of(const struct ax_request *r, struct ax_request_ends *ret)
+{
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } here;
+    socklen_t n = sizeof here;
+
+    if (!r->conn || getsockname(r->conn->fd, &here.sa, &n) < 0)
+        return false;
+    if (here.sa.sa_family == AF_INET) {
+        ret->remote_port = ntohs(r->conn->peer.in.sin_port);
+        ret->local_port = ntohs(here.in.sin_port);
+        return inet_ntop(AF_INET, &here.in.sin_addr, ret->local, sizeof ret->local) != NULL;
+    }
+    if (here.sa.sa_family != AF_INET6)
+        return false;
+    ret->remote_port = ntohs(r->conn->peer.in6.sin6_port);
+    ret->local_port = ntohs(here.in6.sin6_port);
+    if (IN6_IS_ADDR_V4MAPPED(&here.in6.sin6_addr))
+        return inet_ntop(AF_INET, here.in6.sin6_addr.s6_addr + 12, ret->local, sizeof ret->local) != NULL;
+    return inet_ntop(AF_INET6, &here.in6.sin6_addr, ret->local, sizeof ret->local) != NULL;
+}

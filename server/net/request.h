@@ -100,6 +100,13 @@ const char *ax_request_id(struct ax_request *r);
 const char *ax_request_remote(struct ax_request *r);
 /* The client spoke HTTPS to a trusted proxy. */
 bool ax_request_https(struct ax_request *r);
+/* Ports of both ends of its connection, and this one's address as text.  False: the client has gone, or the
+ * socket has none. */
+struct ax_request_ends {
+    uint16_t remote_port, local_port;
+    char local[46]; /* INET6_ADDRSTRLEN */
+};
+bool ax_request_ends_of(const struct ax_request *r, struct ax_request_ends *ret);
 /* The authority the client asked for, maybe with a port: Host, or what a trusted proxy says; may be empty. */
 struct ax_str ax_request_host(struct ax_request *r);
 /* True when the client has closed, or will send nothing more: it may still read an answer (RFC 9112, 9.6). */
