@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "http/path.h"
 #include "net/internal.h"
+#include "net/static.h"
 
 enum { BODY_INLINE = 512 };   /* a body of a known length up to this lies in the slot */
 enum { FIXED_COPIED = 2048 }; /* bytes; a larger fixed response is written from where it is */
@@ -476,6 +477,8 @@ void ax_intake_whole(struct ax_request *r)
         ax_worker_queue(r);
     else if (route->kind == AX_SITE_FIXED)
         reply_fixed(r, route);
+    else if (route->kind == AX_SITE_FILES)
+        ax_static_answer(r);
     else
         reply_health(r, route);
 }

@@ -205,7 +205,8 @@ struct ax_worker {
         char *at; /* of its bytes, in the output */
         size_t head_bytes, head_max;
     } begun;
-    struct ax_buf line; /* access lines of this turn */
+    struct ax_buf line;     /* access lines of this turn */
+    struct ax_files *files; /* OWNED; NULL until one is asked for */
     char read_buffer[AX_READ_BUFFER];
 };
 

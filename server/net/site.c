@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/assert.h"
 #include "net/admission.h"
+#include "net/static.h"
 
 enum { SITE_MAGIC = 0x51735e01, TIMEOUTS_MAX = 256 };
 
@@ -21,6 +22,7 @@ struct ax_site {
     unsigned ntimeouts;
     struct ax_proxies proxies;
     struct ax_gates *gates; /* OWNED; NULL until frozen */
+    struct ax_mime *mime;   /* OWNED; NULL until frozen, and where no route has files */
     struct ax_arena arena;  /* the routes' strings */
 };
 
@@ -53,6 +55,7 @@ void ax_site_unref(struct ax_site *site)
     ax_router_free(site->router);
     ax_proxies_fini(&site->proxies);
     ax_gates_free(site->gates);
+    ax_mime_free(site->mime);
     ax_arena_reset(&site->arena);
     ax_free(site->routes);
     site->magic = 0;
@@ -65,6 +68,20 @@ static bool copy(struct ax_site *site, struct ax_str *s)
 
     s->p = p;
     return p != NULL;
+}
+
+/* As text for system calls. */
+static bool copy_text(struct ax_site *site, struct ax_str *s)
+{
+    char *p = ax_arena_alloc(&site->arena, s->n + 1);
+
+    if (!p)
+        return false;
+    if (s->n)
+        memcpy(p, s->p, s->n);
+    p[s->n] = '\0';
+    s->p = p;
+    return true;
 }
 
 static bool grow(struct ax_site *site)
@@ -87,8 +104,13 @@ int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_er
 
     AX_ASSERT(!site->frozen);
     if (!grow(site) || !copy(site, &r.pattern) || !copy(site, &r.name) || !copy(site, &r.headers) ||
-        !copy(site, &r.body))
+        !copy(site, &r.body) || !copy_text(site, &r.folder) || !copy_text(site, &r.index) ||
+        !copy_text(site, &r.fallback))
         return ax_fail(reterr, AX_E_NOMEM, "no memory for a route");
+    if (r.kind == AX_SITE_FILES && r.method != AX_GET)
+        return ax_fail(reterr, AX_E_RANGE, "files are answered for GET and HEAD only");
+    r.rest = memmem(r.pattern.p, r.pattern.n, "/*", 2) != NULL;
+    r.typed = ax_static_has_type(r.headers);
     int rc = ax_router_add(site->router, r.method, r.pattern, site->nroutes + 1, reterr);
     if (rc < 0)
         return rc;
@@ -149,6 +171,17 @@ static int make_gates(struct ax_site *site, struct ax_err *reterr)
     return 0;
 }
 
+static int read_mime(struct ax_site *site, struct ax_err *reterr)
+{
+    for (unsigned i = 0; i < site->nroutes && !site->mime; i++)
+        if (site->routes[i].kind == AX_SITE_FILES) {
+            int rc = ax_static_mime(&site->mime, reterr);
+            if (rc < 0)
+                return rc;
+        }
+    return 0;
+}
+
 int ax_site_freeze(struct ax_site *site, struct ax_err *reterr)
 {
     for (unsigned i = 0; i < site->nroutes; i++) {
@@ -157,6 +190,8 @@ int ax_site_freeze(struct ax_site *site, struct ax_err *reterr)
             return rc;
     }
     int rc = make_gates(site, reterr);
+    if (rc == 0)
+        rc = read_mime(site, reterr);
     if (rc == 0)
         rc = ax_router_freeze(site->router, reterr);
     if (rc == 0)
@@ -177,6 +212,11 @@ const struct ax_router *ax_site_router(const struct ax_site *site)
 const struct ax_proxies *ax_site_proxies(const struct ax_site *site)
 {
     return ax_proxies_any(&site->proxies) ? &site->proxies : NULL;
+}
+
+const struct ax_mime *ax_site_mime(const struct ax_site *site)
+{
+    return site->mime;
 }
 
 unsigned ax_site_routes(const struct ax_site *site)

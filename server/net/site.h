@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "http/forwarded.h"
+#include "http/mime.h"
 #include "http/router.h"
 #include "metrics/segment.h"
 #include "net/settings.h"
@@ -18,6 +19,7 @@ enum ax_site_kind {
     AX_SITE_JS,     /* answered by the dispatcher */
     AX_SITE_FIXED,  /* `respond` and `redirect`: answered in C */
     AX_SITE_HEALTH, /* answered in C */
+    AX_SITE_FILES,  /* `static`: answered in C, see static.h; its method is GET */
 };
 
 struct ax_route {
@@ -29,9 +31,13 @@ struct ax_route {
     struct ax_str body;    /* FIXED */
     uint16_t status;       /* FIXED */
     bool health_live;      /* HEALTH: live, else ready */
-    int64_t timeout_us;    /* -1 = off */
-    int64_t body_max;      /* bytes */
-    uint32_t max_inflight; /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
+    struct ax_str folder;  /* FILES: absolute */
+    struct ax_str index;   /* FILES: the file of a folder, or, where the pattern has no *rest, the only one */
+    struct ax_str fallback; /* FILES: for who accepts text/html and finds nothing; empty = none */
+    bool rest, typed;       /* FILES: its pattern has a *rest; `headers` have a Content-Type; set by add */
+    int64_t timeout_us;     /* -1 = off */
+    int64_t body_max;       /* bytes */
+    uint32_t max_inflight;  /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
     uint32_t group; /* routes of one group (not 0) share that: the METHODs of a path that says it for all */
     uint32_t queue; /* and so many more may wait; without max_inflight it means nothing */
     unsigned timeout_index; /* which of ax_site's distinct handler timeouts; set by freeze */
@@ -52,6 +58,7 @@ void ax_site_unref(struct ax_site *site); /* NULL is fine */
 const struct ax_settings *ax_site_settings(const struct ax_site *site);
 const struct ax_router *ax_site_router(const struct ax_site *site);
 const struct ax_proxies *ax_site_proxies(const struct ax_site *site); /* NULL = nobody is trusted */
+const struct ax_mime *ax_site_mime(const struct ax_site *site);       /* NULL = no route has files */
 unsigned ax_site_routes(const struct ax_site *site);
 const struct ax_route *ax_site_route(const struct ax_site *site, uint32_t id); /* id 1..n */
 /* Those of the routes with a max_inflight, which all workers of the site share: the one part of it that

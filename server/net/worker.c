@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "net/files.h"
 #include "net/internal.h"
 
 enum { BLOCKS_WARM = 64, AWAIT_MS = 1 };
@@ -379,6 +380,7 @@ void ax_worker_free(struct ax_worker *w)
         ax_account_flush(w); /* their lines */
     ax_admission_fini(w);
     fini_pools(w);
+    ax_files_free(w->files);
     ax_route_cache_free(w->route_cache);
     ax_free(w->handler_timeouts);
     ax_buf_fini(&w->line);
