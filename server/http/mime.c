@@ -46,14 +46,6 @@ static bool ends(struct ax_str s, struct ax_str with)
     return s.n >= with.n && ax_str_eq_nocase((struct ax_str){s.p + s.n - with.n, with.n}, with);
 }
 
-/* Without parameters. */
-static struct ax_str essence(struct ax_str type)
-{
-    const char *semi = type.n ? memchr(type.p, ';', type.n) : NULL;
-
-    return ax_str_trim(semi ? (struct ax_str){type.p, (size_t)(semi - type.p)} : type);
-}
-
 static bool is_text(struct ax_str type)
 {
     return type.n > 5 && ax_str_eq_nocase((struct ax_str){type.p, 5}, AX_STR("text/"));

@@ -29,7 +29,7 @@ enum one { BAD, NOTHING, RANGE };
 /* "5-9", "5-" or "-5". */
 static enum one take_range(struct ax_str s, uint64_t size, struct ax_range *ret)
 {
-    uint64_t first, last = UINT64_MAX;
+    uint64_t first = 0, last = UINT64_MAX;
     bool suffix = s.n && *s.p == '-';
 
     if (!suffix && !take_number(&s, &first))
