@@ -1,7 +1,7 @@
 # Packages for Debian and Fedora, manual pages and completions, read by the Makefile.
 # The packages have a tree of their own: their flags leave no trace of the folder they were built in.
 #= PGO=off on     make deb, make rpm: by a profile (make pgo); such a package cannot be built bit by bit again
-.PHONY: deb rpm man completions packages-tree packages-test
+.PHONY: deb rpm man completions packages-tree packages-test systemd-test
 
 PGO ?= off
 $(call one-of,PGO,on off)
@@ -36,3 +36,10 @@ rpm: packages-tree ## build build/packages/actix-VERSION.ARCH.rpm
 
 packages-test: ## install, use, remove and purge both packages in clean chroots (root, debootstrap; minutes)
 	+@MAKE='$(MAKE)' packaging/packages-test.sh
+
+# A version that dpkg takes for a later one; it differs by that alone.
+PACKAGES_NEXT := $(PACKAGES)-next
+systemd-test: deb ## boot a Debian with systemd, install the deb, run apps as units, upgrade and downgrade it under load (root; minutes)
+	+@$(SUBMAKE) OUT=$(PACKAGES_NEXT) VERSION=$(VERSION)+next deb
+	@ACTIX_DEB=$$(ls -t $(PACKAGES)/actix_*.deb | head -n 1) ACTIX_DEB_NEXT=$$(ls -t $(PACKAGES_NEXT)/packages/actix_*.deb | head -n 1) \
+	packaging/systemd-test.sh
