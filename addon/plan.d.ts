@@ -21,6 +21,10 @@ export interface PlanRoute {
   module?: string;
   /** handler, node: named export; absent: METHOD's export if there is one, else the default export. */
   export?: string;
+  /** handler: middleware around it, the outermost first; absolute paths. */
+  use?: { file: string; at: Place }[];
+  /** handler: called when the head of a request is there; reads the body as it comes. */
+  stream?: boolean;
   /** handler: a module for the whole path: when it exports GET, POST, ... those make the routes. */
   byExports?: boolean;
   /** fixed: the response. A redirect is status + a location header. */

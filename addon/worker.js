@@ -31,6 +31,7 @@ function runWorker(thePort, data) {
   native.engineAttach(engine, data.serial);
   isolate.install(native.renewContext);
   require('./resolve').install();
+  require('./globals').install();
   registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: plan.isolation ?? 'thread' });
   registry.setServing({ url: plan.listen[0]?.url ?? '', log: logOnce });
   process.on('uncaughtException', uncaught);
@@ -110,8 +111,8 @@ function newWorker({ engine, id, plan, routes }) {
 }
 
 function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }) {
-  const { max_inflight, inflight_group, queue } = more;
-  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue };
+  const { max_inflight, inflight_group, queue, stream } = more;
+  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream };
 }
 
 function failStart(errors) {

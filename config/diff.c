@@ -179,14 +179,26 @@ static bool has_module(const struct ax_modules *l, const char *file)
     return false;
 }
 
-static void diff_modules(struct diff *d, const struct ax_modules *a, const struct ax_modules *b)
+static void diff_modules(struct diff *d, const char *name, const struct ax_modules *a,
+                         const struct ax_modules *b)
 {
+    bool any = false;
+
     for (size_t i = 0; i < a->n; i++)
-        if (!has_module(b, a->v[i].file))
-            tell(d, false, "modules: - %s", a->v[i].file);
+        if (!has_module(b, a->v[i].file)) {
+            tell(d, false, "%s: - %s", name, a->v[i].file);
+            any = true;
+        }
     for (size_t i = 0; i < b->n; i++)
-        if (!has_module(a, b->v[i].file))
-            tell(d, false, "modules: + %s", b->v[i].file);
+        if (!has_module(a, b->v[i].file)) {
+            tell(d, false, "%s: + %s", name, b->v[i].file);
+            any = true;
+        }
+    bool moved = a->n != b->n;
+    for (size_t i = 0; !moved && i < a->n; i++)
+        moved = strcmp(a->v[i].file, b->v[i].file) != 0;
+    if (moved && !any)
+        tell(d, false, "%s: in another order, or another number of times", name);
 }
 
 static void listen_text(const struct ax_listen *l, char out[VALUE_MAX])
@@ -302,7 +314,7 @@ static void diff_policy(struct diff *d, const char *route, const struct ax_polic
     if (!same_compress(&a->compress, &b->compress))
         tell(d, false, "routes: %s: compress", route);
     snprintf(use, sizeof use, "routes: %s: use", route);
-    diff_strings(d, use, &a->use, &b->use);
+    diff_modules(d, use, &a->use, &b->use);
 }
 
 static void diff_route(struct diff *d, const struct ax_manifest_route *a, const struct ax_manifest_route *b)
@@ -322,6 +334,8 @@ static void diff_route(struct diff *d, const struct ax_manifest_route *a, const 
                 (int64_t[]){d->a->limits.body, d->b->limits.body}, AX_K_SIZE);
     diff_number(d, route, "max_inflight", (int64_t[]){a->max_inflight, b->max_inflight}, NULL, AX_K_COUNT);
     diff_number(d, route, "queue", (int64_t[]){a->queue, b->queue}, NULL, AX_K_COUNT);
+    if (a->stream != b->stream)
+        tell(d, false, "routes: %s: stream: %s", route, b->stream ? "false -> true" : "true -> false");
     if (!same_uploads(&a->uploads, &b->uploads) && !inherited_uploads(d, a, b))
         tell(d, false, "routes: %s: uploads", route);
     diff_policy(d, route, &a->policy, &b->policy);
@@ -420,7 +434,7 @@ static void diff_field(struct diff *d, const struct ax_field *f, const char *pre
             diff_listens(d, name, x, y);
         break;
     case AX_K_MODULES:
-        diff_modules(d, x, y);
+        diff_modules(d, name, x, y);
         break;
     case AX_K_NAMED: /* rules are told by what they do to the routes */
         if (strcmp(name, "auth") == 0)

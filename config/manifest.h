@@ -33,6 +33,14 @@ struct ax_pairs {
     struct ax_pair *v;
     size_t n;
 };
+struct ax_module {
+    char *file; /* relative to the manifest's folder */
+    struct ax_place at;
+};
+struct ax_modules {
+    struct ax_module *v;
+    size_t n;
+};
 struct ax_strings {
     char **v;
     size_t n;
@@ -89,7 +97,7 @@ struct ax_compress {
 struct ax_policies_of {
     char *auth, *cors, *rate_limit;
     struct ax_compress compress;
-    struct ax_strings use; /* modules that run before the handler */
+    struct ax_modules use; /* middleware around the handler, the outermost first */
 };
 
 struct ax_rule {  /* one of `rules`, with what shorter prefixes say and it does not */
@@ -127,16 +135,12 @@ struct ax_manifest_route {
     unsigned
         inflight_group; /* routes of one group share them: METHODs that have theirs from the path; never 0 */
     int64_t queue;      /* waiting requests when max_inflight is reached; 0 = none */
+    bool stream;        /* HANDLER: called when the head is there, reads the body as it comes */
     struct ax_pairs headers; /* added to every response; names lower case */
     struct ax_uploads uploads;
     struct ax_policies_of policy;
     struct ax_place at;      /* of the value that names the handler, redirect, ... */
     struct ax_place path_at; /* of the path key */
-};
-
-struct ax_module {
-    char *file;
-    struct ax_place at;
 };
 
 struct ax_manifest {

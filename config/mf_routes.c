@@ -68,6 +68,7 @@ static struct ax_manifest_route new_route(const struct reading *x, const struct 
         .max_inflight = k->max_inflight,
         .inflight_group = x->inflight_group,
         .queue = k->queue,
+        .stream = k->stream,
         .headers = k->headers,
         .uploads = k->uploads,
         .policy = k->policy,

@@ -285,7 +285,8 @@ static const struct ax_field rules_fields[] = {
      .help = "requests of one client to all that is below it (429)"},
     {.key = "compress", .kind = AX_K_COMPRESS, .at = ROUTE(policy.compress), .map = &ax_table_compress, .def = "false",
      .help = "compress responses"},
-    {.key = "use", .kind = AX_K_STRS, .at = ROUTE(policy.use), .help = "modules that run before the handler"},
+    {.key = "use", .kind = AX_K_MODULES, .at = ROUTE(policy.use),
+     .help = "modules `async (req, next) => ...` around the handler"},
 };
 const struct ax_table ax_table_rule = TABLE(rules_fields);
 
@@ -344,14 +345,14 @@ static const struct ax_field route_fields[] = {
      .shown = "timeouts.handler", .flags = AX_F_OFF, .help = "from entering JavaScript to the response head (504)"},
     {.key = "body", .kind = AX_K_SIZE, .at = ROUTE(body_max), .max = GIB(2), .shown = "limits.body",
      .help = "bytes of a request body (413)"},
-    {.key = "stream", .kind = AX_K_BOOL, .at = ROUTE(stream), .def = "false", .flags = AX_F_LATER,
-     .help = "the handler is called before the body is read"},
+    {.key = "stream", .kind = AX_K_BOOL, .at = ROUTE(stream), .def = "false",
+     .help = "the handler is called before the body is read, and reads it as it comes"},
     {.key = "max_inflight", .kind = AX_K_COUNT, .at = ROUTE(max_inflight), .max = CONNECTIONS_MAX, .def = "0",
      .help = "requests of this route in progress; 0 = no limit of its own (503)"},
     {.key = "queue", .kind = AX_K_COUNT, .at = ROUTE(queue), .max = CONNECTIONS_MAX, .def = "0",
      .help = "requests that wait when max_inflight is reached"},
-    {.key = "use", .kind = AX_K_STRS, .at = ROUTE(policy.use), .flags = AX_F_LATER,
-     .help = "modules that run before the handler"},
+    {.key = "use", .kind = AX_K_MODULES, .at = ROUTE(policy.use),
+     .help = "modules `async (req, next) => ...` around the handler"},
     {.key = "auth", .kind = AX_K_STR, .at = ROUTE(policy.auth), .flags = AX_F_OFF,
      .help = "a name of auth, or off"},
     {.key = "cors", .kind = AX_K_STR, .at = ROUTE(policy.cors), .flags = AX_F_OFF,

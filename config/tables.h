@@ -65,10 +65,6 @@ struct ax_listens {
     struct ax_listen *v;
     size_t n;
 };
-struct ax_modules {
-    struct ax_module *v;
-    size_t n;
-};
 
 extern const struct ax_table ax_table_manifest;
 extern const struct ax_table ax_table_route;    /* fills struct ax_route_keys */

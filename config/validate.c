@@ -212,13 +212,22 @@ static void check_module(struct ax_mf *d, const char *file, const struct ax_plac
         ax_problem(d->p, AX_E_MISSING, at, "no file %.150s in %.150s", file, d->m->root);
 }
 
+static void check_modules(struct ax_mf *d, const struct ax_modules *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        check_module(d, l->v[i].file, &l->v[i].at);
+}
+
 static void check_files(struct ax_mf *d)
 {
-    for (size_t i = 0; i < d->m->nmodules; i++)
-        check_module(d, d->m->modules[i].file, &d->m->modules[i].at);
-    for (size_t i = 0; i < d->m->nroutes; i++)
+    check_modules(d, &(struct ax_modules){d->m->modules, d->m->nmodules});
+    for (size_t i = 0; i < d->m->nrules; i++)
+        check_modules(d, &d->m->rules[i].policy.use);
+    for (size_t i = 0; i < d->m->nroutes; i++) {
         if (d->m->routes[i].module)
             check_module(d, d->m->routes[i].module, &d->m->routes[i].at);
+        check_modules(d, &d->m->routes[i].policy.use);
+    }
 }
 
 static void check_empty(struct ax_mf *d)

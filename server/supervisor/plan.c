@@ -131,6 +131,12 @@ static void put_path(json_t *o, const char *key, const struct ax_manifest *m, co
     ax_free(path);
 }
 
+static void append(json_t *array, json_t *v, bool *ok)
+{
+    if (json_array_append_new(array, v) < 0)
+        *ok = false;
+}
+
 static json_t *place(const struct ax_place *at, bool *ok)
 {
     json_t *o = json_object();
@@ -139,6 +145,19 @@ static json_t *place(const struct ax_place *at, bool *ok)
     put_int(o, "line", at->line, ok);
     put_int(o, "col", at->col, ok);
     return o;
+}
+
+static json_t *modules(const struct ax_manifest *m, const struct ax_modules *l, bool *ok)
+{
+    json_t *a = json_array();
+
+    for (size_t i = 0; i < l->n; i++) {
+        json_t *o = json_object();
+        put_path(o, "file", m, l->v[i].file, ok);
+        put(o, "at", place(&l->v[i].at, ok), ok);
+        append(a, o, ok);
+    }
+    return a;
 }
 
 static json_t *uploads(const struct ax_manifest *m, const struct ax_uploads *u, bool *ok)
@@ -182,8 +201,10 @@ static void put_module(json_t *o, const struct ax_manifest *m, const struct ax_m
         put_str(o, "export", r->export_name, ok);
     if (r->by_exports)
         put_bool(o, "byExports", true, ok);
-    if (r->kind == AX_ROUTE_NODE)
+    if (r->kind == AX_ROUTE_NODE || r->stream)
         put_bool(o, "stream", true, ok);
+    if (r->policy.use.n)
+        put(o, "use", modules(m, &r->policy.use, ok), ok);
 }
 
 static void put_fixed(json_t *o, const struct ax_manifest_route *r, bool *ok)
@@ -220,12 +241,6 @@ static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route
     return o;
 }
 
-static void append(json_t *array, json_t *v, bool *ok)
-{
-    if (json_array_append_new(array, v) < 0)
-        *ok = false;
-}
-
 static json_t *routes(const struct ax_manifest *m, bool *ok)
 {
     json_t *a = json_array();
@@ -241,19 +256,6 @@ static json_t *proxies(const struct ax_manifest *m, bool *ok)
 
     for (size_t i = 0; i < m->server.trusted_proxies.n; i++)
         append(a, json_string(m->server.trusted_proxies.v[i]), ok);
-    return a;
-}
-
-static json_t *modules(const struct ax_manifest *m, bool *ok)
-{
-    json_t *a = json_array();
-
-    for (size_t i = 0; i < m->nmodules; i++) {
-        json_t *o = json_object();
-        put_path(o, "file", m, m->modules[i].file, ok);
-        put(o, "at", place(&m->modules[i].at, ok), ok);
-        append(a, o, ok);
-    }
     return a;
 }
 
@@ -340,7 +342,7 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put(o, "log", logging(in, ok), ok);
     put(o, "uploads", uploads(m, &m->uploads, ok), ok);
     put(o, "trustedProxies", proxies(m, ok), ok);
-    put(o, "modules", modules(m, ok), ok);
+    put(o, "modules", modules(m, &(struct ax_modules){m->modules, m->nmodules}, ok), ok);
     put(o, "routes", routes(m, ok), ok);
     put(o, "listen", sockets(in, ok), ok);
     put_int(o, "segmentFd", in->segment_fd, ok);

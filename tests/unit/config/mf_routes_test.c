@@ -94,28 +94,29 @@ static void test_settings(void **state)
     struct fixture f;
     (void)state;
     fixture_open(&f);
-    struct loaded l = fixture_load_text(
-        &f, "routes:\n" /* before the keys whose values are their defaults */
-            "  /a:\n"
-            "    timeout: off\n"
-            "    body: 5\n"
-            "    headers: { X-A: path, x-b: path }\n"
-            "    uploads: { files: 3, keep: false }\n"
-            "    stream: false\n"
-            "    compress: false\n"
-            "    max_inflight: 0\n"
-            "    queue: 0\n"
-            "    auth: off\n"
-            "    cors: false\n"
-            "    rate_limit: off\n"
-            "    use: []\n"
-            "    GET: handlers/home.js\n"
-            "    POST: { handler: handlers/home.js, timeout: 1s, headers: { x-a: post, x-c: post },\n"
-            "            uploads: { files: 4 } }\n"
-            "  /b: handlers/home.js\n"
-            "timeouts: { handler: 3s }\n"
-            "limits: { body: 7 }\n"
-            "uploads: { dir: up }\n");
+    struct loaded l =
+        fixture_load_text(&f, "routes:\n" /* before the keys whose values are their defaults */
+                              "  /a:\n"
+                              "    timeout: off\n"
+                              "    body: 5\n"
+                              "    headers: { X-A: path, x-b: path }\n"
+                              "    uploads: { files: 3, keep: false }\n"
+                              "    stream: false\n"
+                              "    compress: false\n"
+                              "    max_inflight: 0\n"
+                              "    queue: 0\n"
+                              "    auth: off\n"
+                              "    cors: false\n"
+                              "    rate_limit: off\n"
+                              "    use: []\n"
+                              "    GET: handlers/home.js\n"
+                              "    POST: { handler: handlers/home.js, stream: true, use: [handlers/home.js], "
+                              "timeout: 1s, headers: { x-a: post, x-c: post },\n"
+                              "            uploads: { files: 4 } }\n"
+                              "  /b: handlers/home.js\n"
+                              "timeouts: { handler: 3s }\n"
+                              "limits: { body: 7 }\n"
+                              "uploads: { dir: up }\n");
     print_problems(&l.p);
     assert_int_equal(l.rc, 0);
     const struct ax_manifest_route *get = route(l.m, "GET", "/a"), *post = route(l.m, "POST", "/a");
@@ -127,6 +128,12 @@ static void test_settings(void **state)
     assert_false(get->uploads.keep);
     assert_string_equal(get->uploads.dir, "up");
     assert_int_equal(post->timeout_us, 1000000);
+    assert_false(get->stream);
+    assert_true(post->stream);
+    assert_int_equal(get->policy.use.n, 0);
+    assert_int_equal(post->policy.use.n, 1);
+    assert_string_equal(post->policy.use.v[0].file, "handlers/home.js");
+    assert_int_equal(post->policy.use.v[0].at.col, 60);
     assert_int_equal(post->body_max, 5);
     assert_int_equal(post->headers.n, 3);
     assert_string_equal(post->headers.v[0].value, "post");
@@ -238,9 +245,11 @@ static void test_one_mistake(void **state)
         {"  /a: { node: handlers/home.js, handler: handlers/home.js }\n", 2, 33, "only one of"},
         {"  /a: { node: handlers/home.js, status: 200 }\n", 2, 33, "redirect or respond only"},
         {"  /a: { GET: { node: handlers/none.js } }\n", 2, 22, "no file handlers/none.js"},
-        {"  /a: { handler: handlers/home.js, stream: true }\n", 2, 36, "stream: not supported yet"},
-        {"  /a: { handler: handlers/home.js, use: [x.js] }\n", 2, 36, "use: not supported yet"},
-        {"  /a: { handler: handlers/home.js, use: x.js }\n", 2, 36, "use: not supported yet"},
+        {"  /a: { handler: handlers/home.js, stream: 1 }\n", 2, 44, "stream must be true or false"},
+        {"  /a: { handler: handlers/home.js, use: [x.js] }\n", 2, 42, "no file x.js"},
+        {"  /a: { handler: handlers/home.js, use: [handlers/home.js, \"\"] }\n", 2, 60, "empty value"},
+        {"  /a: { handler: handlers/home.js, use: { a: b } }\n", 2, 41, "use must be a list"},
+        {"  /a: { handler: handlers/home.js, use: x.js }\n", 2, 41, "no file x.js"},
         {"  /a: { handler: handlers/home.js, max_inflight: -1 }\n", 2, 50, "must be 0 to 1000000"},
         {"  /a: { handler: handlers/home.js, max_inflight: 1000001 }\n", 2, 50, "must be 0 to 1000000"},
         {"  /a: { GET: { handler: handlers/home.js, queue: off } }\n", 2, 50, "must be a whole number"},
