@@ -35,7 +35,7 @@ function stackText(err) {
 /** The routes whose handler the stack passes through; where that cannot be told, those of the same file. */
 function candidates(err, routes) {
   const lines = stackText(err).split('\n');
-  const near = routes.filter((r) => r.kind === 'handler' && lines.some((line) => line.includes(`${fileOf(r)}:`)));
+  const near = routes.filter((r) => (r.kind === 'handler' || r.kind === 'node') && lines.some((line) => line.includes(`${fileOf(r)}:`)));
   const exact = near.filter((r) => lines.some((line) => line.includes(`${fileOf(r)}:`) && isCallOf(line, exportOf(r))));
   return exact.length > 0 ? exact : near;
 }

@@ -153,7 +153,7 @@ const fetchModule = (loaded) => (typeof loaded.fetch === 'function' ? loaded : u
 
 /** The routes that one line of the manifest makes. */
 async function expand(route, modules, root) {
-  if (route.kind === 'node') throw new PlanError('a node mount is not supported yet');
+  if (route.kind === 'node') return [await mounted(route, modules, root)];
   if (route.kind !== 'handler') return [route];
   const exported = exportsOf(await modules(route.module, route.at));
   const file = shown(route.module, root);
@@ -188,6 +188,17 @@ async function placed(promise, at) {
 function around(route, uses, handler) {
   const inner = uses.length === 0 ? handler : require('./middleware').chain(uses, handler);
   return route.stream === true ? require('./incoming').streamed(inner) : inner;
+}
+
+async function mounted(route, modules, root) {
+  const exported = exportsOf(await modules(route.module, route.at));
+  const value = route.export === undefined ? (exported.main ?? exported.named) : own(exported.named, route.export);
+  try {
+    const { mount } = require('./node'); // with node:http, which other apps do not need
+    return { ...route, handler: mount(await require('./node_listener').listenerOf(value, route.export), route.headers) };
+  } catch (err) {
+    throw new PlanError(`${shown(route.module, root)}: ${reasonOf(err, route.module, root)}`);
+  }
 }
 
 const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);

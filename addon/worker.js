@@ -20,7 +20,7 @@ const INFO = 2;
 
 let port; // { postMessage(message), onMessage(fn), exit(code) }
 let engine, id, plan, hold;
-const state = { serving: false, ending: false, routes: [] };
+const state = { serving: false, ending: false, routes: [], sayClose: () => undefined };
 
 /** Once per environment, before user code: nothing of ours may be seen by it, and nothing of its may be missed. */
 function runWorker(thePort, data) {
@@ -42,7 +42,9 @@ function runWorker(thePort, data) {
 
 function receive(message) {
   if (message.type === 'lame_duck') {
-    if (state.serving && !state.ending) native.workerLameDuck();
+    if (!state.serving || state.ending) return;
+    native.workerLameDuck();
+    state.sayClose();
   } else if (message.type === 'serve') serve();
   else if (message.type === 'stop') end(message.reason, Infinity, message.handover);
 }
@@ -97,7 +99,7 @@ function newWorker({ engine, id, plan, routes }) {
   const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
   try {
-    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, event: gone });
+    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, event: eventsOf(routes) });
   } catch (err) {
     if (err.index === undefined) throw err;
     const route = routes[err.index];
@@ -110,9 +112,17 @@ function newWorker({ engine, id, plan, routes }) {
   return undefined;
 }
 
+/** What is told of requests goes to whoever has them; node:http is loaded for those who mount its listeners. */
+function eventsOf(routes) {
+  if (!routes.some(({ kind }) => kind === 'node')) return gone;
+  const { nodeEvent } = require('./node_socket');
+  state.sayClose = require('./node').sayClose;
+  return (slot, gen, what) => nodeEvent(slot, gen, what) || gone(slot, gen, what);
+}
+
 function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }) {
   const { max_inflight, inflight_group, queue, stream } = more;
-  return { pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream };
+  return { pattern, method, kind: kind === 'node' ? 'handler' : kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream };
 }
 
 function failStart(errors) {
@@ -129,6 +139,7 @@ function failStart(errors) {
 async function end(reason, patience, retire) {
   if (state.ending) return;
   state.ending = true;
+  if (!retire) state.sayClose();
   if (state.serving) {
     await within(emptied(retire), patience);
     await runStopHooks(reason);
