@@ -187,7 +187,7 @@ async function untyped(req, status, source) {
   if (out.over) return;
   try {
     if (first.done === true) answerOnce(req, status, undefined);
-    else openTyped(req, status, withFirst([first], source), first.value);
+    else openTyped(req, status, withFirst([{ done: false, value: pieceOf(first.value) }], source), first.value);
   } catch (err) {
     stop(source, err);
     failed(req, err);

@@ -8,6 +8,7 @@ const { raw, request, serve } = require('./support');
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json; charset=utf-8';
 const BYTES = 'application/octet-stream';
+const NDJSON = 'application/x-ndjson';
 const OOPS = '{"error":"Internal Server Error"}';
 const foreign = { status: 203, headers: new Map([['x-map', 'yes']]), arrayBuffer: async () => new Uint8Array([65]).buffer };
 
@@ -68,11 +69,23 @@ const rows = [
   ['bigint', () => 1n, 500, JSON_TYPE, OOPS],
   ['symbol', () => Symbol('x'), 500, JSON_TYPE, OOPS],
   ['circular', () => { const a = []; a.push(a); return a; }, 500, JSON_TYPE, OOPS],
-  ['node stream', () => Readable.from(['a']), 500, JSON_TYPE, OOPS],
-  ['web stream', () => new Blob(['a']).stream(), 500, JSON_TYPE, OOPS],
-  ['async iterable', () => (async function* () { yield 'a'; })(), 500, JSON_TYPE, OOPS],
-  ['sse', (r) => r.sse(), 500, JSON_TYPE, OOPS],
-  ['body stream', (r) => r.body, 500, JSON_TYPE, OOPS],
+  ['node stream', () => Readable.from(['a', 'b']), 200, TEXT, 'ab'],
+  ['node stream of objects', () => Readable.from([{ a: 1 }, 2]), 200, NDJSON, '{"a":1}\n2\n'],
+  ['web stream', () => new Blob(['a']).stream(), 200, BYTES, 'a'],
+  ['web stream that is locked', () => { const s = new Blob(['a']).stream(); s.getReader(); return s; }, 500, JSON_TYPE, OOPS],
+  ['async iterable', () => (async function* () { yield 'a'; yield Buffer.from('b'); })(), 200, TEXT, 'ab'],
+  ['async iterable of bytes', () => (async function* () { yield new Uint8Array([65]); yield 'ä'; })(), 200, BYTES, 'Aä'],
+  ['async iterable of objects', () => (async function* () { yield { a: 1 }; yield [2]; yield null; })(), 200, NDJSON, '{"a":1}\n[2]\nnull\n'],
+  ['async iterable that is empty', () => (async function* () {})(), 200, null, ''],
+  ['async iterable with empty pieces', () => (async function* () { yield ''; yield 'a'; yield ''; })(), 200, TEXT, 'a'],
+  ['async iterable with a type', (r) => (r.addHeader('content-type', 'a/b'), (async function* () { yield 'a'; })()), 200, 'a/b', 'a'],
+  ['async iterable, status set', (r) => (r.setStatusCode(201), (async function* () { yield 'a'; })()), 201, TEXT, 'a'],
+  ['async iterable, 204', (r) => (r.setStatusCode(204), (async function* () { yield 'a'; })()), 204, null, ''],
+  ['async iterable that fails at once', () => (async function* () { throw new Error('x'); })(), 500, JSON_TYPE, OOPS],
+  ['async iterable of a function', () => (async function* () { yield () => 1; })(), 500, JSON_TYPE, OOPS],
+  ['promise of a stream', async () => Readable.from(['a']), 200, TEXT, 'a'],
+  ['Response with a stream', () => new Response(new Blob(['a']).stream(), { headers: { 'content-type': 'a/b' } }), 200, 'a/b', 'a'],
+  ['body of the request', (r) => r.body, 200, BYTES, ''],
 ];
 
 test('a request shows nothing of the machinery', async (t) => {
