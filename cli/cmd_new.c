@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -123,22 +124,80 @@ static void app_name(const char *dir, char out[NAME_MAX_BYTES])
         snprintf(out, NAME_MAX_BYTES, "app");
 }
 
-static int copy(const struct ax_dirs *dirs, const char *from, const char *dir, bool force, unsigned *count,
-                struct ax_err *reterr)
+/* Whether a shell finds this very installation: a program whose folder's neighbour is our LIB. */
+static bool in_path(const struct ax_dirs *dirs)
 {
-    char *types = ax_path_join(dirs->lib, "addon/index.d.ts");
-    char *types_to = ax_path_join(dir, "types/actix-js/index.d.ts");
+    char found[PATH_MAX], real[PATH_MAX];
+    size_t n = strlen(dirs->lib) - strlen("/lib/actix");
+
+    for (const char *p = getenv("PATH"); p; p = strchr(p, ':') ? strchr(p, ':') + 1 : NULL) {
+        snprintf(found, sizeof found, "%.*s/actix", (int)strcspn(p, ":"), p);
+        if (access(found, X_OK) == 0 && realpath(found, real))
+            return strncmp(real, dirs->lib, n) == 0 && real[n] == '/' && strchr(real + n + 1, '/') &&
+                   !strchr(strchr(real + n + 1, '/') + 1, '/');
+    }
+    return false;
+}
+
+/* `actix-js` for tests and for plain Node without an install: npm makes the same link from package.json. And,
+ * where no shell would find it, `actix` for npm's scripts. */
+static int link_package(const struct ax_dirs *dirs, const char *dir, struct ax_err *reterr)
+{
+    char *package = ax_path_join(dir, "node_modules/actix-js");
+    char *program = ax_path_join(dir, "node_modules/.bin/actix");
+    char exe[PATH_MAX];
+    int rc = package && program ? 0 : ax_fail(reterr, AX_E_NOMEM, "out of memory");
+
+    if (rc == 0)
+        rc = ax_scaffold_link("../types/actix-js", package, reterr);
+    if (rc == 0 && !in_path(dirs) && realpath("/proc/self/exe", exe))
+        rc = ax_scaffold_link(exe, program, reterr);
+    ax_free(package);
+    ax_free(program);
+    return rc;
+}
+
+/* A file of the installed package. */
+static int copy_installed(const struct ax_dirs *dirs, const char *file, const char *to, bool force,
+                          unsigned *count, struct ax_err *reterr)
+{
+    char *src = ax_asprintf("%s/addon/%s", dirs->lib, file), *dst = ax_path_join(to, file);
+    int rc = src && dst ? ax_scaffold_file(src, dst, "", force, count, reterr)
+                        : ax_fail(reterr, AX_E_NOMEM, "out of memory");
+
+    ax_free(src);
+    ax_free(dst);
+    return rc;
+}
+
+/* The package that leads to the installed one, and its types: editors and Node then know `actix-js`. */
+static int copy_package(const struct ax_dirs *dirs, const struct templates *t, const char *dir,
+                        const char *name, bool force, unsigned *count, struct ax_err *reterr)
+{
+    static const char *const installed[] = {"index.d.ts", "index.mjs", "test.d.ts"};
+    char *from = ax_path_join(t->dir, ".package"), *to = ax_path_join(dir, "types/actix-js");
+    int rc = from && to ? 0 : ax_fail(reterr, AX_E_NOMEM, "out of memory");
+
+    for (size_t i = 0; rc == 0 && i < AX_COUNT(installed); i++)
+        rc = copy_installed(dirs, installed[i], to, force, count, reterr);
+    if (rc == 0)
+        rc = ax_scaffold_tree(from, to, name, force, count, reterr);
+    ax_free(from);
+    ax_free(to);
+    return rc;
+}
+
+static int copy(const struct ax_dirs *dirs, const struct templates *t, const char *from, const char *dir,
+                bool force, unsigned *count, struct ax_err *reterr)
+{
     char name[NAME_MAX_BYTES];
-    int rc = types && types_to ? 0 : ax_fail(reterr, AX_E_NOMEM, "out of memory");
+    int rc;
 
     app_name(dir, name);
+    rc = ax_scaffold_tree(from, dir, name, force, count, reterr);
     if (rc == 0)
-        rc = ax_scaffold_tree(from, dir, name, force, count, reterr);
-    if (rc == 0) /* editors then know `actix-js`, which needs no install */
-        rc = ax_scaffold_file(types, types_to, name, force, count, reterr);
-    ax_free(types);
-    ax_free(types_to);
-    return rc;
+        rc = copy_package(dirs, t, dir, name, force, count, reterr);
+    return rc == 0 ? link_package(dirs, dir, reterr) : rc;
 }
 
 static void print_quoted(const char *word)
@@ -156,6 +215,22 @@ static void print_quoted(const char *word)
     putchar('\'');
 }
 
+/* A template that needs packages names them: actix-js alone is there already. */
+static bool needs_install(const char *dir)
+{
+    char *path = ax_path_join(dir, "package.json");
+    FILE *f = path ? fopen(path, "re") : NULL;
+    char line[LINE_BYTES];
+    bool found = false;
+
+    while (f && !found && fgets(line, sizeof line, f))
+        found = strstr(line, "\": \"^") != NULL;
+    if (f)
+        fclose(f);
+    ax_free(path);
+    return found;
+}
+
 static void print_next(const char *dir, const char *name, unsigned count)
 {
     printf("created %s from template %s, %u files\n\nnext:\n", dir, name, count);
@@ -164,6 +239,8 @@ static void print_next(const char *dir, const char *name, unsigned count)
         print_quoted(dir);
         putchar('\n');
     }
+    if (needs_install(dir))
+        puts("  npm install");
     puts("  actix serve");
 }
 
@@ -178,7 +255,7 @@ static int create(const struct ax_args *args, const struct ax_dirs *dirs, const 
     int rc = from ? ax_scaffold_dir(dir, force, &made, &err) : ax_fail(&err, AX_E_NOMEM, "out of memory");
 
     if (rc == 0) {
-        rc = copy(dirs, from, dir, force, &count, &err);
+        rc = copy(dirs, t, from, dir, force, &count, &err);
         if (rc < 0 && made)
             ax_scaffold_undo(dir);
     }

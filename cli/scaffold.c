@@ -15,7 +15,8 @@
 
 enum { UNDO_FDS = 16, DEPTH_MAX = 32 };
 
-static const char placeholder[] = "{{name}}";
+/* "{{name}}" in two parts: this program, which may be linked into an app, has none itself. */
+static const char opening[] = "{{", word[] = "name}}";
 
 static int no_memory(struct ax_err *reterr)
 {
@@ -119,12 +120,25 @@ static int read_file(int fd, const char *path, struct ax_buf *out, struct ax_err
     }
 }
 
+/* The first placeholder from p on, or NULL. */
+static const char *find_placeholder(const char *p, const char *end)
+{
+    size_t n = sizeof opening - 1, m = sizeof word - 1;
+
+    while (p && (size_t)(end - p) >= n + m && (p = memmem(p, (size_t)(end - p), opening, n))) {
+        if ((size_t)(end - p) >= n + m && memcmp(p + n, word, m) == 0)
+            return p;
+        p++;
+    }
+    return NULL;
+}
+
 static bool replace_name(const struct ax_buf *in, const char *name, struct ax_buf *out)
 {
     const char *p = in->p, *end = in->p + in->n;
-    size_t len = sizeof placeholder - 1;
 
-    for (const char *hit; in->n && (hit = memmem(p, (size_t)(end - p), placeholder, len)); p = hit + len) {
+    for (const char *hit; in->n && (hit = find_placeholder(p, end));
+         p = hit + sizeof opening - 1 + sizeof word - 1) {
         ax_buf_add(out, p, (size_t)(hit - p));
         ax_buf_adds(out, name);
     }
@@ -149,6 +163,15 @@ static int write_file(const char *path, mode_t mode, bool force, const struct ax
     }
     if (close(fd) < 0 && rc == 0)
         rc = ax_fail_os(reterr, errno, "cannot write %s", path);
+    return rc;
+}
+
+int ax_scaffold_link(const char *target, const char *path, struct ax_err *reterr)
+{
+    int rc = make_parents(path, reterr);
+
+    if (rc == 0 && symlink(target, path) < 0 && errno != EEXIST)
+        rc = ax_fail_os(reterr, errno, "cannot make the link %s", path);
     return rc;
 }
 

@@ -19,6 +19,8 @@ int ax_scaffold_tree(const char *from, const char *to, const char *name, bool fo
 /* The same for one file; makes the folders of `to`. */
 int ax_scaffold_file(const char *from, const char *to, const char *name, bool force, unsigned *count,
                      struct ax_err *reterr);
+/* A symbolic link; makes its folders.  What is there already stays. */
+int ax_scaffold_link(const char *target, const char *path, struct ax_err *reterr);
 /* Removes a folder that was made in vain, with all that is in it; links are not followed. */
 void ax_scaffold_undo(const char *dir);
 

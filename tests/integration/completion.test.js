@@ -9,7 +9,10 @@ const os = require('node:os');
 const path = require('node:path');
 
 const ACTIX = path.resolve(process.env.ACTIX ?? path.join(__dirname, '../../build/release/bin/actix'));
-const TEMPLATES = fs.readdirSync(path.resolve(path.dirname(ACTIX), '../share/actix/templates')).sort();
+const TEMPLATES = fs
+  .readdirSync(path.resolve(path.dirname(ACTIX), '../share/actix/templates'))
+  .filter((name) => !name.startsWith('.'))
+  .sort();
 
 const MANIFEST = `version: 1
 routes:

@@ -59,7 +59,7 @@ static int setup(void **state)
     mkdir(f->from, 0755);
     path(sub, f->from, "handlers");
     mkdir(sub, 0755);
-    put(f->from, "README.md", "# {{name}}\n{{name}} {{nam}}", 0644);
+    put(f->from, "README.md", "# {{name}}\n{{{name}} {{nam}}", 0644);
     put(f->from, ".gitignore", "", 0644);
     put(f->from, "handlers/run.js", "x", 0755);
     *state = f;
@@ -89,7 +89,7 @@ static void test_copy(void **state)
     assert_true(made);
     assert_int_equal(ax_scaffold_tree(f->from, f->to, "shop", false, &count, &err), 0);
     assert_int_equal(count, 3);
-    expect(f->to, "README.md", "# shop\nshop {{nam}}");
+    expect(f->to, "README.md", "# shop\n{shop {{nam}}");
     expect(f->to, ".gitignore", "");
     expect(f->to, "handlers/run.js", "x");
     path(file, f->to, "handlers/run.js");
@@ -120,7 +120,7 @@ static void test_existing_folder(void **state)
     expect(f->to, "README.md", "mine");
     err = (struct ax_err){0};
     assert_int_equal(ax_scaffold_tree(f->from, f->to, "shop", true, &count, &err), 0);
-    expect(f->to, "README.md", "# shop\nshop {{nam}}");
+    expect(f->to, "README.md", "# shop\n{shop {{nam}}");
 }
 
 static void test_no_way_through_links(void **state)
@@ -158,6 +158,32 @@ static void test_refused_places(void **state)
     assert_true(made);
 }
 
+static void test_link(void **state)
+{
+    struct folders *f = *state;
+    struct ax_err err = {0};
+    char link[256], to[256] = "";
+
+    path(link, f->to, "a/b/actix");
+    assert_int_equal(ax_scaffold_link("../somewhere", link, &err), 0);
+    assert_int_equal(readlink(link, to, sizeof to - 1), 12);
+    assert_string_equal(to, "../somewhere");
+    assert_int_equal(ax_scaffold_link("elsewhere", link, &err), 0); /* what is there stays */
+    assert_int_equal(readlink(link, to, sizeof to - 1), 12);
+    path(link, f->from, "README.md/actix");
+    assert_int_equal(ax_scaffold_link("elsewhere", link, &err), -AX_E_SYS);
+    for (unsigned n = 1;; n++) {
+        err = (struct ax_err){0};
+        path(link, f->to, "memory/actix");
+        ax_fail_alloc_at(n);
+        int rc = ax_scaffold_link("elsewhere", link, &err);
+        ax_fail_alloc_at(0);
+        if (rc == 0)
+            break;
+        assert_int_equal(err.code, AX_E_NOMEM);
+    }
+}
+
 static void test_out_of_memory(void **state)
 {
     struct folders *f = *state;
@@ -182,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_existing_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_way_through_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_link, setup, teardown),
         cmocka_unit_test_setup_teardown(test_out_of_memory, setup, teardown),
     };
 
