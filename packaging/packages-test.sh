@@ -1,9 +1,10 @@
 #!/bin/bash
 # packages-test.sh: what `make packages-test` runs.  Builds both packages twice in different folders (the bits must be the
 # same), asks lintian and rpmlint, and uses each in a clean Debian 12 with nothing but the base and nodejs: install, make an
-# app, serve, a request, stats, stop, remove, purge; nothing may be left.  Needs root, debootstrap and apt's network; the base
-# is kept in ${XDG_CACHE_HOME:-~/.cache}/actix.
-# ACTIX_DEB=FILE ACTIX_RPM=FILE: try these and build nothing.
+# app, serve, a request, stats, stop, remove, purge; nothing may be left.  Then a newcomer follows the pages, and apps run as
+# units of a real systemd, through an upgrade and a downgrade under load (packaging/systemd-test.sh).  Needs root, debootstrap
+# and apt's network; the base is kept in ${XDG_CACHE_HOME:-~/.cache}/actix.
+# ACTIX_DEB=FILE [ACTIX_DEB_NEXT=FILE] ACTIX_RPM=FILE: try these and build nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 make=${MAKE:-make}
@@ -88,6 +89,11 @@ rm -r /root/work
 END
 
 lint_deb() { lintian --allow-root --fail-on error,warning "$deb"; }
+lint_scripts() {
+    find . \( -name .git -o -name build -o -name node_modules \) -prune -o -type f -print0 |
+        xargs -0 awk 'FNR == 1 && /^#! ?\/(usr\/)?bin\/(env )?(ba)?sh/ { printf "%s%c", FILENAME, 0 } { nextfile }' |
+        xargs -0 shellcheck -x -S warning
+}
 lint_rpm() {
     local out
     out=$(rpmlint --config packaging/rpm/rpmlint.toml packaging/rpm/actix.spec "$rpm" 2>&1)
@@ -105,6 +111,21 @@ same_twice() { # the commit, built in two folders of different names
     done
     (cd "$dir/one/build/packages" && sha256sum ./*.deb ./*.rpm) | (cd "$dir/another-folder/build/packages" && sha256sum -c)
 }
+
+# It differs from the deb by its version alone.
+next_version() {
+    local version
+    version=$(cat VERSION)+next
+    (cd "$dir/one" && $make OUT=build/next VERSION="$version" deb) && next=$(find "$dir/one/build/next" -name '*.deb')
+}
+
+# The packaged program runs here as well: its pages by man, its completions in the shells, its units by systemd-analyze.
+judged_deb() {
+    local tests=(tests/integration/man.test.js tests/integration/completion.test.js tests/integration/systemd.test.js)
+    ACTIX=$root/usr/bin/actix ACTIX_ADDON=$root/usr/lib/actix/addon node --test "${tests[@]}"
+}
+
+under_systemd() { ACTIX_DEB=$deb ACTIX_DEB_NEXT=$next packaging/systemd-test.sh; }
 
 installed_deb() {
     cp "$deb" "$root/tmp/actix.deb"
@@ -137,10 +158,12 @@ removed_rpm() {
     diff <(echo "$before") <(inventory "$root")
 }
 
-deb=${ACTIX_DEB:-} rpm=${ACTIX_RPM:-}
+deb=${ACTIX_DEB:-} rpm=${ACTIX_RPM:-} next=${ACTIX_DEB_NEXT:-}
+check "shellcheck" lint_scripts
 if [ -z "$deb$rpm" ]; then
     check "both packages are the same bits from two folders" same_twice
     deb=$(find "$dir/one/build/packages" -name '*.deb') rpm=$(find "$dir/one/build/packages" -name '*.rpm')
+    check "the deb of the next version" next_version
 fi
 check "a base of Debian 12 with nodejs" make_base || exit 1
 
@@ -152,9 +175,15 @@ if [ -n "$deb" ]; then
         before=$(inventory "$root")
         check "deb: install" installed_deb &&
             check "deb: new, check, serve, a request, stats, stop" inside "$root" sh -c "$(cat "$dir/use.sh")" &&
+            check "deb: manual pages, completions in bash, zsh and fish, units" judged_deb &&
             check "deb: install over itself" inside "$root" dpkg -i /tmp/actix.deb
         check "deb: remove" removed_deb
         check "deb: purge leaves nothing" purged_deb
+    fi
+    check "deb: README and getting started, as a newcomer follows them" tests/docs/newcomer.sh "$deb" && grep '^newcomer:' "$dir/log"
+    if [ -n "$next" ]; then
+        check "deb: units of a real systemd; upgrade and downgrade under load" under_systemd &&
+            grep -E '^systemd-test:|^ +(requests|failed requests|keep-alive|counted)' "$dir/log"
     fi
 fi
 

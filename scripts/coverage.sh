@@ -14,6 +14,7 @@ find build/cover -name '*.gcda' -delete
 echo "== unit tests (cover)"
 $make BUILD=cover unit >> "$log" 2>&1 || { tail -n 30 "$log"; echo "coverage: unit tests failed" >&2; }
 echo "== JavaScript and integration tests (cover)"
+# shellcheck disable=SC2046 # file names without blanks
 ACTIX=$PWD/build/cover/bin/actix ACTIX_ADDON=$PWD/build/cover/lib/actix/addon \
     timeout -k 10 600 node --test --test-reporter=tap \
     $(find tests/js tests/addon tests/integration -name '*.test.*js' 2> /dev/null | sort) >> "$log" 2>&1 ||

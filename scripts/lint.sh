@@ -52,6 +52,7 @@ rule_tidy() {
     flags=$(make -s BUILD=debug flags) || return 1
     cache=build/tidy
     mkdir -p "$cache"
+    # shellcheck disable=SC2046 # file names without blanks
     state=$( (clang-tidy --version; cat .clang-tidy; echo "$flags"; cat $("$tools/sources.sh" c | grep '\.h$'); cat server/*/*.def) 2> /dev/null | sha256sum | cut -c1-16)
     all=$(c_sources)
     for file in $all; do
