@@ -445,10 +445,9 @@ function end(req, more) {
  *  and nobody may answer first: the handle is made stale.  1 = the client has gone; the handler may still send, to
  *  nowhere. */
 function gone(slot, gen, why) {
+  const req = watched.get(slot); // which the end of its stream takes out
   streamEvent(slot, gen, why, why === 0 ? timedOut : clientGone);
-  if (why > 1) return;
-  const req = watched.get(slot);
-  if (req === undefined || req._gen !== gen) return;
+  if (why > 1 || req === undefined || req._gen !== gen) return;
   if (why === 0) {
     watched.delete(slot);
     req._gen = stale(gen);
