@@ -1,8 +1,8 @@
-// A machine of the network that runs an app with the real `actix`, as an operator would.
+// A machine of the network, on which the real `actix` is installed and runs an app, as an operator would have it.
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { until } from '../chaos/lib/app.mjs';
 import { alive, marked, tree } from '../chaos/lib/proc.mjs';
 
@@ -28,10 +28,23 @@ export function run([program, args], options = {}) {
   });
 }
 
+/** Each file by a rename over what lies there, as a package manager does it. */
+function place(from, to) {
+  if (statSync(from).isDirectory()) {
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from)) place(join(from, name), join(to, name));
+  } else {
+    copyFileSync(from, `${to}.new`);
+    renameSync(`${to}.new`, to);
+  }
+}
+
 export class Machine {
   constructor(lan, name, address) {
     Object.assign(this, { lan, name, address, err: '', out: '' });
     this.dir = mkdtempSync(join(tmpdir(), 'actix-many-'));
+    this.root = mkdtempSync(join(tmpdir(), 'actix-many-root-'));
+    this.bin = join(this.root, 'bin/actix');
     lan.plug(name, address);
     process.on('exit', () => this.clean());
   }
@@ -42,10 +55,15 @@ export class Machine {
     writeFileSync(file, text);
   }
 
+  /** Installs the build that this program is of, over what there is. */
+  install(bin) {
+    mkdirSync(dirname(this.bin), { recursive: true });
+    for (const part of ['bin/actix', 'lib/actix', 'share/actix']) place(resolve(dirname(bin), '..', part), join(this.root, part));
+  }
+
   /** Resolves when it listens; throws with what it said when it ends before. */
-  async serve(bin) {
-    this.bin = bin;
-    const [program, args] = this.lan.on(this.name, bin, 'serve');
+  async serve() {
+    const [program, args] = this.lan.on(this.name, this.bin, 'serve');
     this.child = spawn(program, args, { ...this.#where, stdio: ['ignore', 'pipe', 'pipe'] });
     const { child } = this;
     this.ended = new Promise((done) => child.on('close', (code, signal) => done(code ?? signal)));
@@ -84,6 +102,6 @@ export class Machine {
 
   clean() {
     for (const pid of marked(MARK, this.dir)) if (alive(pid)) process.kill(pid, 'SIGKILL');
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 5 });
+    for (const dir of [this.dir, this.root]) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   }
 }

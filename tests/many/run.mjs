@@ -1,9 +1,9 @@
-// Three machines behind HAProxy, each in a network namespace of its own, under load from a fifth: each is upgraded in turn,
-// one is killed, one is cut off.  docs/many-machines.md has the figures of a run.
+// Three machines behind HAProxy, each in a network namespace of its own, under load from a fifth: each is upgraded in
+// turn, restarted in turn, one is killed, one is cut off.  docs/many-machines.md has the figures of a run.
 //
 //   ACTIX=FILE ACTIX_NEXT=FILE [SEED=N] node tests/many/run.mjs
 //
-// ACTIX_NEXT is the build that the upgrade by stop and start brings; without it the same one is started again.
+// ACTIX_NEXT is the build that the upgrade brings; without it the same one takes over from itself.
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -136,11 +136,39 @@ async function reloads(it, { machines, balancer, client, counts }) {
   it.equal('code that serves', await client.ask('/code'), 'code 2');
 }
 
+async function upgrades(it, { machines, balancer, client, counts }) {
+  it.heading('each machine in turn: the next build is installed, actix reload');
+  const times = [];
+  const exits = [];
+  const before = await statuses(machines);
+  const done = await client.load(it.seed + 1, async () => {
+    for (const machine of machines.values()) {
+      machine.install(NEXT);
+      machine.write('handlers/code.js', code(3));
+      const since = performance.now();
+      const reload = await machine.actix('reload');
+      times.push(performance.now() - since);
+      exits.push(reload.code === 0 ? 0 : `${reload.code}: ${reload.stderr.trim()}`);
+      await balancer.becomes(machine.name, 'UP');
+    }
+  });
+  it.equal('exit codes of reload', exits.join(', '), '0, 0, 0');
+  it.figure('time of a reload, ms', ms(times));
+  await undisturbed(it, counts, done);
+  const after = await statuses(machines);
+  it.equal('processes', after.map((one) => one.pid).join(', '), before.map((one) => one.pid).join(', '));
+  it.equal('versions that serve', [...new Set(after.map((one) => one.version))].join(', '), await versionOf(NEXT));
+  it.equal('code that serves', await client.ask('/code'), 'code 3');
+}
+
+const statuses = (machines) => Promise.all([...machines.values()].map((machine) => machine.status()));
+const versionOf = async (bin) => JSON.parse((await run([bin, ['version', '--json']])).stdout).version;
+
 async function restarts(it, { machines, balancer, client, counts }) {
-  it.heading('each machine in turn: stop with lame duck, start of the next build');
+  it.heading('each machine in turn: stop with lame duck, start');
   const [out, down, back] = [[], [], []];
   const exits = [];
-  const done = await client.load(it.seed + 1, async () => {
+  const done = await client.load(it.seed + 2, async () => {
     for (const machine of machines.values()) {
       const since = performance.now();
       const left = balancer.becomes(machine.name, 'DOWN', since);
@@ -148,9 +176,9 @@ async function restarts(it, { machines, balancer, client, counts }) {
       exits.push(stop.code, await machine.ended);
       out.push(await left);
       down.push(performance.now() - since);
-      machine.write('handlers/code.js', code(3));
+      machine.write('handlers/code.js', code(4));
       const start = performance.now();
-      await machine.serve(NEXT);
+      await machine.serve();
       back.push(await balancer.becomes(machine.name, 'UP', start));
     }
   });
@@ -159,17 +187,14 @@ async function restarts(it, { machines, balancer, client, counts }) {
   it.figure('from stop until it has ended, ms', ms(down));
   it.figure('from start until the balancer is back, ms', ms(back));
   await undisturbed(it, counts, done);
-  it.equal('code that serves', await client.ask('/code'), 'code 3');
-  const versions = await Promise.all([...machines.values()].map(async (m) => (await m.status()).version));
-  const wanted = (await run([NEXT, ['version', '--json']])).stdout;
-  it.equal('versions that serve', [...new Set(versions)].join(', '), JSON.parse(wanted).version);
+  it.equal('code that serves', await client.ask('/code'), 'code 4');
 }
 
 async function killed(it, { machines, balancer, client, counts }) {
   it.heading('one machine is killed, and started again');
   const machine = machines.get('b');
   let at, gone, left, start, back;
-  const done = await client.load(it.seed + 2, async () => {
+  const done = await client.load(it.seed + 3, async () => {
     at = Date.now();
     const since = performance.now();
     const leaves = balancer.becomes('b', 'DOWN', since);
@@ -178,7 +203,7 @@ async function killed(it, { machines, balancer, client, counts }) {
     left = await leaves;
     await sleep(CALM_MS);
     start = performance.now();
-    await machine.serve(NEXT);
+    await machine.serve();
     back = await balancer.becomes('b', 'UP', start);
   });
   await figures(it, counts, done);
@@ -195,7 +220,7 @@ async function killed(it, { machines, balancer, client, counts }) {
 async function cutOff(it, { lan, balancer, client, counts }) {
   it.heading('one machine is cut off, and comes back');
   let at, left, gone, back;
-  const done = await client.load(it.seed + 3, async () => {
+  const done = await client.load(it.seed + 4, async () => {
     at = Date.now();
     const since = performance.now();
     lan.cut('c');
@@ -228,7 +253,8 @@ await script('many', async (it, keep) => {
     machine.write('actix.yaml', manifest);
     machine.write('handlers/code.js', code(1));
     machine.write('handlers/who.js', WHO);
-    await machine.serve(BIN);
+    machine.install(BIN);
+    await machine.serve();
   }
   const balancer = new Balancer(lan, 'proxy', PROXY);
   const client = new Client(lan);
@@ -238,6 +264,7 @@ await script('many', async (it, keep) => {
 
   it.equal('who the client is', await client.ask('/who'), `${CLIENT} http chaos`);
   await reloads(it, all);
+  await upgrades(it, all);
   await restarts(it, all);
   await killed(it, all);
   await cutOff(it, all);
