@@ -20,7 +20,8 @@ const TRIES = 100;
 // Memory is judged behind a full collection: what is then still there is kept by something.  V8 itself sees no reason to look
 // at its old generation for hundreds of millions of these requests.  A few Buffers of each million are in use at two
 // collections of the young one (a body that waits for its client), move to the old one, and stay there as garbage, with
-// 40 KB outside the heap each, until all of that is 64 MiB a worker: 0.6 bytes a request that look like a leak and are none.
+// 40 KB outside the heap each, until some 40 MiB of it are in a worker (measured with answers that all wait): 0.6 bytes a
+// request that look like a leak and are none.
 const COLLECT = `const { worker } = require('actix-js');
 module.exports = () => {
   gc();
