@@ -75,6 +75,8 @@ export interface NativeRoute {
   health?: 'live' | 'ready';
   timeout_us: number;
   body_max: number;
+  /** Entered when its head is complete; its body comes by bodyRead. */
+  stream?: boolean;
   /** Requests in progress at once, over all workers, and how many more may wait; 0 or missing = no limit, none. */
   max_inflight?: number;
   /** Routes of one group share that; 0 or missing = none. */
@@ -161,6 +163,10 @@ export function streamWrite(slot: number, gen: number, data: string | Uint8Array
 export function streamEnd(slot: number, gen: number): boolean;
 /** The connection ends without a last chunk: the client can tell that something is missing. */
 export function streamAbort(slot: number, gen: number): void;
+
+/** The next piece of the request's body, of at most 64 KiB, a copy; null = nothing there now, event 2 comes when there is;
+ *  undefined = the end; false = it broke off, or the handle is stale: the client has gone, or the server has answered. */
+export function bodyRead(slot: number, gen: number): Buffer | null | undefined | false;
 
 // ---- reading. undefined = stale.
 /** A number is a place in methodNames(). */

@@ -208,6 +208,16 @@ static enum ax_method read_method(struct ax_reader *o)
     return (enum ax_method)ax_read_choice(o, "method", names, AX_COUNT(names));
 }
 
+static bool read_flag(struct ax_reader *o, const char *name)
+{
+    napi_value v = ax_read(o, name, napi_boolean, true);
+    bool ret = false;
+
+    if (v)
+        (void)napi_get_value_bool(o->env, v, &ret); /* its type was checked */
+    return ret;
+}
+
 static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route *r)
 {
     static const char *const kinds[] = {"handler", "fixed", "health"}; /* in the order of enum ax_site_kind */
@@ -220,6 +230,7 @@ static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route 
     r->headers = ax_read_str(o, "headers", false, a);
     r->timeout_us = ax_read_int(o, "timeout_us", -1, INT64_C(1) << 53);
     r->body_max = ax_read_int(o, "body_max", -1, INT64_C(1) << 53);
+    r->stream = read_flag(o, "stream") && r->kind == AX_SITE_JS;
     r->max_inflight = (uint32_t)ax_read_int_or(o, "max_inflight", 0, 0, UINT32_MAX);
     r->group = (uint32_t)ax_read_int_or(o, "inflight_group", 0, 0, UINT32_MAX);
     r->queue = (uint32_t)ax_read_int_or(o, "queue", 0, 0, UINT32_MAX);

@@ -169,3 +169,28 @@ napi_value ax_on_streamAbort(struct ax_call *c)
         ax_stream_abort(c->r);
     return NULL;
 }
+
+/* ---- reading */
+
+napi_value ax_on_bodyRead(struct ax_call *c)
+{
+    napi_env env = c->b->env;
+    struct ax_str piece;
+    napi_value ret = NULL;
+
+    switch (c->r ? ax_stream_read(c->r, &piece) : AX_READ_BROKEN) {
+    case AX_READ_BROKEN:
+        return boolean(env, false);
+    case AX_READ_NOTHING:
+        return napi_get_null(env, &ret) == napi_ok ? ret : NULL;
+    case AX_READ_END:
+        return NULL;
+    case AX_READ_DATA:
+        break;
+    }
+    if (napi_create_buffer_copy(env, piece.n, piece.p, NULL, &ret) == napi_ok)
+        ax_stream_have_read(c->r);
+    else
+        napi_throw_error(env, "ERR_NOMEM", "out of memory");
+    return ret;
+}

@@ -23,6 +23,10 @@ void ax_request_over(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
+    if (AX_UNLIKELY(ax_stream_is_kept(r))) { /* it was over before */
+        ax_slot_put(r);
+        return;
+    }
     ax_request_leave(r);
     if (r->state == AX_REQ_ENTERED || r->state == AX_REQ_STREAMING)
         ax_flight_end(w->stat, r->index);
@@ -66,8 +70,8 @@ void ax_worker_flush(struct ax_worker *w)
 
 /* ---- a client that does not read */
 
-/* Answers that wait for an entered request, or for a stream, leave when that is over; behind one that was not entered they
- * must not keep it from being so. */
+/* Answers that wait for an entered request, or for a stream, leave when that is over; behind one that was not
+ * entered they must not keep it from being so. */
 static bool backed_up(const struct ax_conn *c)
 {
     bool waits = c->turn && c->turn->state >= AX_REQ_ENTERED;
@@ -199,7 +203,7 @@ static unsigned only_runnable(struct ax_worker *w, unsigned n)
     return kept;
 }
 
-static void start_timeout(struct ax_request *r)
+void ax_request_start_timeout(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
     struct ax_deadline_queue *q = &w->handler_timeouts[r->site_route->timeout_index];
@@ -219,7 +223,8 @@ static void await_entered(struct ax_worker *w, unsigned entered, ax_mono began)
             continue;
         if (r->enter_at.us == 0)
             r->enter_at = began;
-        start_timeout(r);
+        if (AX_LIKELY(!ax_stream_awaits_body(r)))
+            ax_request_start_timeout(r);
     }
 }
 
@@ -390,6 +395,21 @@ void ax_worker_queue(struct ax_request *r)
         w->piled = true;
 }
 
+/* Rare.  Never within a batch, which has its front in hand. */
+void ax_worker_unqueue(struct ax_request *r)
+{
+    struct ax_worker *w = r->worker;
+    unsigned kept = 0;
+
+    AX_ASSERT(!w->running);
+    for (unsigned i = 0; i < w->nready; i++)
+        if (w->ready[i] != r)
+            w->ready[kept++] = w->ready[i];
+    w->nready = kept;
+    r->parked = false;
+    r->state = AX_REQ_READING;
+}
+
 /* ---- the turn */
 
 void ax_request_tell_gone(struct ax_request *r)
@@ -397,6 +417,8 @@ void ax_request_tell_gone(struct ax_request *r)
     struct ax_worker *w = r->worker;
 
     if (r->stream) {
+        if (!r->conn)
+            ax_stream_broke_off(r);
         ax_stream_notify(r, AX_EVENT_CLIENT);
         return;
     }

@@ -22,7 +22,7 @@ void ax_conn_want(struct ax_conn *c)
 
     if (c->state == AX_CONN_CLOSED)
         return;
-    if (!c->eof && c->state != AX_CONN_BLOCKED)
+    if (!c->eof && c->state != AX_CONN_BLOCKED && c->state != AX_CONN_BODY_FULL)
         events |= UV_READABLE;
     if (c->blocked_out)
         events |= UV_WRITABLE;
@@ -250,7 +250,7 @@ static void choose_timeout(struct ax_conn *c, bool progress)
         kind = AX_TO_SEND;
     else if (c->state == AX_CONN_HEAD)
         kind = ax_conn_head_timeout(c);
-    else if (c->state == AX_CONN_BODY)
+    else if (c->state == AX_CONN_BODY && !ax_stream_owes_continue(c))
         kind = AX_TO_BODY;
     else if (c->state == AX_CONN_IDLE && !c->first)
         kind = AX_TO_KEEP_ALIVE;
@@ -289,7 +289,7 @@ static void after_output(struct ax_conn *c, bool progress)
         if (c->full)
             ax_stream_drained(c);
     }
-    if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED) && ax_conn_may_read_on(c))
+    if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED || c->state == AX_CONN_BODY_FULL))
         ax_conn_resume(c);
     if (c->state == AX_CONN_CLOSED || c->state == AX_CONN_LINGER)
         return;

@@ -78,12 +78,15 @@ static enum step read_head(struct ax_conn *c, struct input *in)
 static void body_is_whole(struct ax_conn *c)
 {
     struct ax_request *r = c->reading;
+    bool streams = r && r->stream;
+    if (AX_UNLIKELY(streams))
+        ax_stream_whole(r);
     bool last = c->last && !c->last->head.keep_alive; /* whose body this was, answered or not */
 
     c->reading = NULL;
     c->state = AX_CONN_IDLE;
     ax_deadline_stop(&c->timeout);
-    if (r)
+    if (r && !streams)
         ax_intake_whole(r);
     if (AX_UNLIKELY(last))
         ax_intake_last(c);
@@ -91,8 +94,15 @@ static void body_is_whole(struct ax_conn *c)
 
 static enum step read_body(struct ax_conn *c, struct input *in)
 {
-    size_t used = 0;
-    enum ax_body_result got = ax_body_feed(&c->body, in->p, in->n, &used, ax_intake_body, c);
+    size_t used = 0,
+           room = AX_UNLIKELY(c->reading && c->reading->stream) ? ax_stream_room(c->reading) : SIZE_MAX;
+
+    if (AX_UNLIKELY(room == 0)) {
+        ax_stream_pause(c);
+        return STEP_WAIT;
+    }
+    enum ax_body_result got =
+        ax_body_feed(&c->body, in->p, in->n < room ? in->n : room, &used, ax_intake_body, c);
 
     in->p += used;
     in->n -= used;
@@ -102,7 +112,9 @@ static enum step read_body(struct ax_conn *c, struct input *in)
         c->reading->bytes_in += used;
     switch (got) {
     case AX_BODY_MORE:
-        return STEP_WAIT;
+        if (AX_UNLIKELY(c->reading && c->reading->stream && ax_stream_room(c->reading) == 0))
+            ax_stream_pause(c);
+        return in->n ? STEP_AGAIN : STEP_WAIT;
     case AX_BODY_DONE:
         body_is_whole(c);
         return STEP_AGAIN;
@@ -155,6 +167,8 @@ void ax_conn_resume(struct ax_conn *c)
 
     if (c->state == AX_CONN_BLOCKED && ax_conn_may_read_on(c))
         c->state = AX_CONN_IDLE;
+    if (c->state == AX_CONN_BODY_FULL && ax_stream_may_go_on(c))
+        ax_stream_go_on(c);
     if (in.n == 0 || c->state == AX_CONN_BLOCKED)
         return;
     drive(c, &in);
@@ -168,6 +182,8 @@ static void tell_gone(struct ax_conn *c)
 {
     for (struct ax_request *r = c->turn, *next; r && c->state != AX_CONN_CLOSED; r = next) {
         next = r->next;
+        if (r == c->reading && !c->eof)
+            continue; /* its body may still be before the FIN */
         if (r->place == AX_PLACE_WAITING_WHOLE)
             ax_admission_give_up(r, "the client closed while it waited behind other requests of this route");
         if (r->state == AX_REQ_ENTERED || r->state == AX_REQ_STREAMING)
@@ -229,7 +245,7 @@ void ax_conn_read(struct ax_conn *c)
         ax_conn_feed(c, w->read_buffer, (size_t)n);
         if (c->state == AX_CONN_BODY)
             body_progress(c);
-        if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED))
+        if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED || c->state == AX_CONN_BODY_FULL))
             ax_conn_want(c);
         else if (AX_UNLIKELY(w->phase >= AX_WORKER_DRAINING) &&
                  (c->state == AX_CONN_IDLE || c->state == AX_CONN_HEAD))

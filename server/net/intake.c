@@ -84,6 +84,12 @@ void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text
     const struct ax_refusal why = {.status = status, .text = text, .limit = limit};
 
     c->reading = NULL;
+    if (r && r->stream)
+        ax_stream_broke_off(r);
+    if (r && r->state == AX_REQ_QUEUED)
+        ax_worker_unqueue(r); /* a stream */
+    if (r && r->state == AX_REQ_STREAMING)
+        ax_stream_cut(r, "the request's body was refused");
     if (r && r->state != AX_REQ_ANSWERED)
         refuse(r, &why);
     else
@@ -306,7 +312,7 @@ static bool admit(struct ax_request *r)
         return true; /* answered at once, never waits */
     if (AX_UNLIKELY(__atomic_load_n(&r->worker->blocks[r->route], __ATOMIC_RELAXED) > r->worker->now.us))
         return too_many(r, "the route keeps ending workers", "server.quarantine");
-    if (AX_UNLIKELY(r->head.content_length > BODY_INLINE) && !ax_body_fits(r))
+    if (AX_UNLIKELY(r->head.content_length > BODY_INLINE) && !r->site_route->stream && !ax_body_fits(r))
         return too_many(r, "no memory for the body", "limits.body_memory");
     if (AX_UNLIKELY(r->site_route->gate && !ax_admission_enter(r)))
         return too_many(r, "too many requests of this route in progress", "max_inflight");
@@ -339,7 +345,9 @@ static void expect_body(struct ax_request *r, bool answered)
     ax_deadline_start(&c->worker->conn_timeouts[AX_TO_BODY], &c->timeout, c->worker->now);
     c->timeout_kind = AX_TO_BODY;
     ax_worker_arm(c->worker, &c->worker->conn_timeouts[AX_TO_BODY]);
-    if (!answered && r->head.expect_continue)
+    if (AX_UNLIKELY(!answered && r->site_route->stream))
+        ax_stream_expect(r);
+    else if (!answered && r->head.expect_continue)
         send_continue(r);
 }
 
@@ -429,8 +437,13 @@ bool ax_intake_body(void *conn, const char *p, size_t n)
         return false;
     }
     bool small = !r->head.chunked && r->head.content_length <= BODY_INLINE;
-    if (AX_LIKELY(small ? keep_inline(r, p, n) : ax_body_add(r, p, n)))
+    if (AX_UNLIKELY(r->stream != NULL)) {
+        if (ax_stream_add(r, p, n))
+            return true;
+    } else if (AX_LIKELY(small ? keep_inline(r, p, n) : ax_body_add(r, p, n))) {
         return true;
+    }
+    return true;
     ax_intake_body_refused(c, 503, "no memory for the body", "limits.body_memory");
     return false;
 }
@@ -457,8 +470,12 @@ void ax_intake_cut_short(struct ax_conn *c)
 
     c->reading = NULL;
     ax_deadline_stop(&c->timeout);
+    if (r && r->stream)
+        ax_stream_broke_off(r);
+    if (r && r->state == AX_REQ_QUEUED)
+        ax_worker_unqueue(r); /* a stream */
     if (!r || r->state != AX_REQ_READING)
-        return; /* it has its answer */
+        return; /* it has its answer, or its handler is told */
     AX_DEBUG_ASSERT(r == c->last);
     take_last_out(c);
     ax_request_orphan(r);

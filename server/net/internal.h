@@ -63,10 +63,10 @@ struct ax_conn {
     bool hup;             /* the client has sent FIN; there may be input before it */
     bool blocked_out;     /* the socket took less than there was */
     bool parked;          /* its QUEUED requests wait until output has left */
-    uint8_t held_back; /* enum ax_held_back: why nothing behind its last request is looked at */
-    uint8_t trust;     /* of its peer, see remote.c; 0 = not looked at yet */
-    bool full;         /* a stream of it waits until output has left: AX_EVENT_DRAINED */
-    int fd, events; /* events: what uv_poll waits for now */
+    uint8_t held_back;    /* enum ax_held_back: why nothing behind its last request is looked at */
+    uint8_t trust;        /* of its peer, see remote.c; 0 = not looked at yet */
+    bool full;            /* a stream of it waits until output has left: AX_EVENT_DRAINED */
+    int fd, events;       /* events: what uv_poll waits for now */
     struct ax_worker *worker;
     uv_poll_t poll;
     struct ax_list all; /* worker->conns */
@@ -285,7 +285,7 @@ bool ax_reply_has_no_body(unsigned status);
 size_t ax_reply_put_head(struct ax_request *r, struct ax_out *out, const struct ax_reply *reply,
                          uint64_t length, bool length_known, bool chunked);
 bool ax_reply_link(struct ax_out *out, const struct ax_reply *reply, bool waits);
-struct ax_out *ax_reply_out(struct ax_request *r); /* where its bytes go now */
+struct ax_out *ax_reply_out(struct ax_request *r);     /* where its bytes go now */
 void ax_reply_entered_until_now(struct ax_request *r); /* a head was given: its handler's time */
 
 /* ---- stream.c */
@@ -295,7 +295,23 @@ void ax_stream_drained(struct ax_conn *c);                    /* output has left
 void ax_stream_orphan(struct ax_request *r);
 void ax_stream_notify(struct ax_request *r, enum ax_event what); /* to be told before the loop sleeps */
 bool ax_stream_tell(struct ax_request *r); /* tells what is due; false: the worker was taken over */
-/* A stream that has begun and cannot go on: no last chunk, and its connection ends behind it. */
+/* ---- its body: c->reading is r */
+void ax_stream_expect(struct ax_request *r); /* its head is complete, a body follows: it may be entered */
+bool ax_stream_add(struct ax_request *r, const char *p, size_t n); /* false: limits.body_memory */
+size_t ax_stream_room(const struct ax_request *r);                 /* bytes of it that may come now */
+void ax_stream_pause(struct ax_conn *c);                           /* there is no room: BODY_FULL */
+bool ax_stream_may_go_on(const struct ax_conn *c);                 /* from there */
+void ax_stream_go_on(struct ax_conn *c);
+void ax_stream_whole(struct ax_request *r);             /* all of it has come */
+void ax_stream_broke_off(struct ax_request *r);         /* nothing more comes */
+bool ax_stream_owes_continue(const struct ax_conn *c);  /* the client waits for a word, and need not send */
+bool ax_stream_awaits_body(const struct ax_request *r); /* its handler waits for the client */
+/* Its handle is dead: nothing is told any more. */
+void ax_stream_forget(struct ax_request *r);
+/* An event is to be told first: the slot is given back then. */
+bool ax_stream_keeps_slot(struct ax_request *r);
+bool ax_stream_is_kept(const struct ax_request *r);
+/* A response that has begun and cannot go on: no last chunk, and its connection ends behind it. */
 void ax_stream_cut(struct ax_request *r, const char *why);
 
 /* ---- account.c: a request is over: metrics, records, access line */
@@ -332,6 +348,8 @@ void ax_worker_on_check(uv_check_t *h);
 void ax_request_admit(struct ax_request *r); /* in progress from now on, while its body comes too */
 void ax_request_leave(
     struct ax_request *r); /* it is answered, or nobody waits any more: no longer in progress */
+void ax_request_start_timeout(struct ax_request *r); /* its handler's */
+void ax_worker_unqueue(struct ax_request *r);        /* QUEUED, but it will not be entered: READING again */
 void ax_request_unreserve(struct ax_request *r); /* its answer is there, or it was not entered after all */
 void ax_request_over(struct ax_request *r);      /* it ends without an answer: counted, its slot given back */
 

@@ -44,16 +44,19 @@ static bool put_out(struct ax_conn *c, struct ax_parcel *p)
  */
 static void read_on(struct ax_conn *c, const struct ax_parcel *p)
 {
-    const char *head = p->in.p + p->head_at;
-    size_t n = p->in.n - p->head_at;
+    const char *head = p->in.p + p->head_at, *content = head + p->head_bytes, *rest = content + p->content;
+    const char *end = p->in.p + p->in.n;
 
     ax_conn_feed(c, head, p->head_bytes);
     if (c->state != AX_CONN_BODY)
         return; /* refused here */
-    if (n > p->head_bytes)
-        ax_intake_body(c, head + p->head_bytes, n - p->head_bytes);
-    if (c->state == AX_CONN_BODY)
-        c->body = p->reader;
+    if (p->content)
+        ax_intake_body(c, content, p->content);
+    if (c->state != AX_CONN_BODY)
+        return;
+    c->body = p->reader;
+    if (rest < end)
+        ax_conn_feed(c, rest, (size_t)(end - rest));
 }
 
 static void put_in(struct ax_conn *c, const struct ax_parcel *p)

@@ -30,6 +30,7 @@ struct ax_parcel {
     unsigned char body; /* enum ax_parcel_body */
     struct ax_body_reader reader;
     size_t head_at, head_bytes; /* CONTENT: of that head, in `in` */
+    size_t content; /* CONTENT: bytes behind it that the reader has seen; what follows is for it */
 };
 
 struct ax_parcel *ax_parcel_new(int fd);  /* NULL = out of memory: fd stays the caller's */

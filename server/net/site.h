@@ -37,6 +37,7 @@ struct ax_route {
     bool rest, typed;       /* FILES: its pattern has a *rest; `headers` have a Content-Type; set by add */
     int64_t timeout_us;     /* -1 = off */
     int64_t body_max;       /* bytes */
+    bool stream;            /* JS: entered when its head is complete; its body is read by net/stream.h */
     uint32_t max_inflight;  /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
     uint32_t group; /* routes of one group (not 0) share that: the METHODs of a path that says it for all */
     uint32_t queue; /* and so many more may wait; without max_inflight it means nothing */

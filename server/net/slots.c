@@ -87,8 +87,11 @@ void ax_slot_put(struct ax_request *r)
 
     AX_DEBUG_ASSERT(s->r == r);
     ax_deadline_stop(&r->timeout);
-    if (AX_UNLIKELY(r->gone_due))
+    if (AX_UNLIKELY(r->gone_due)) {
+        if (ax_stream_keeps_slot(r))
+            return;
         ax_list_remove(&r->gone);
+    }
     if (AX_UNLIKELY(r->held.head != NULL))
         ax_out_clear(&r->held, &w->block_pool);
     ax_arena_reset(&r->arena);

@@ -3,6 +3,9 @@
  * so many were taken in this turn of the loop; a client is not read from while as many wait for the reader.
  * Thread: the worker's own, which owns the worker (JavaScript's calls enter it first).
  *
+ * A request's body: a route with `stream` is entered when the head is complete, and ax_stream_read says what
+ * is there.  Its handler's timeout stands still while that is nothing.
+ *
  * A response: ax_stream_open or _open_raw, any number of writes, then _end or _abort.  From its head to its
  * end the request is STREAMING: it counts as one in progress, nothing behind it on its connection is looked
  * at, and of the timeouts only timeouts.send holds.  The events of dispatch.h come without being asked for.
@@ -44,5 +47,17 @@ enum ax_took ax_stream_lend(struct ax_request *r, const struct ax_reply *piece);
 bool ax_stream_end(struct ax_request *r);
 /* The connection ends without a last chunk, so that the client can tell (RFC 9112, 8). */
 void ax_stream_abort(struct ax_request *r);
+
+enum ax_read {
+    AX_READ_BROKEN,  /* the client has gone, or the server has answered: no more will come */
+    AX_READ_NOTHING, /* not now: AX_EVENT_READABLE comes when that changes */
+    AX_READ_DATA,
+    AX_READ_END,
+};
+/* The next piece of the body, of at most AX_STREAM_WINDOW bytes; also of one that was whole when the request
+ * was entered.  *ret is BORROWED until ax_stream_have_read. */
+enum ax_read ax_stream_read(struct ax_request *r, struct ax_str *ret);
+/* That piece was taken. */
+void ax_stream_have_read(struct ax_request *r);
 
 #endif

@@ -137,6 +137,7 @@ static void add_reading(struct ax_parcel *p, const struct ax_conn *c, const stru
         p->reader = c->body;
         p->head_at = p->in.n;
         p->head_bytes = r->head.bytes;
+        p->content = r->body.n;
     }
     ax_buf_add(&p->in, r->head.base, r->head.bytes);
     ax_buf_add(&p->in, r->body.p, r->body.n);
@@ -211,7 +212,7 @@ static bool lacks_body(const struct ax_request *r)
 
 static void pack_request(struct taking *t, struct ax_conn *c, struct ax_parcel *p, const struct ax_request *r)
 {
-    if (c->reading == r && r->state == AX_REQ_READING)
+    if (c->reading == r)
         add_reading(p, c, r);
     else
         add_raw(&p->in, r);
@@ -237,7 +238,8 @@ static void pack_unseen(struct taking *t, struct ax_conn *c, struct ax_parcel *p
 
 static bool pack(struct taking *t, struct ax_conn *c, struct ax_parcel *p)
 {
-    bool dropping = c->state == AX_CONN_BODY && (!c->reading || c->reading->state != AX_REQ_READING);
+    bool in_body = c->state == AX_CONN_BODY || c->state == AX_CONN_BODY_FULL;
+    bool dropping = in_body && (!c->reading || c->reading->state >= AX_REQ_ENTERED);
 
     answer_entered(t, c);
     if (c->close_why == AX_CLOSE_NO_MEMORY)

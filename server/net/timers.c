@@ -96,6 +96,7 @@ static bool handler_timeout(struct ax_request *r)
     if (ax_request_get(w, h.index, h.gen) != r || r->state != AX_REQ_ENTERED)
         return true; /* the one who watched has answered */
     ax_slot_retire(r);
+    ax_stream_forget(r);
     if (r->conn)
         ax_reply_error(r, 504, "the handler did not answer in time", "timeouts.handler");
     else

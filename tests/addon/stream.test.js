@@ -178,6 +178,82 @@ test('a client that leaves is told of once, and ends the stream', async () => {
   });
 });
 
+/** Reads until there is nothing now; bytes are added up in `state`, and the handler is told how it ended. */
+function reader(state, done) {
+  return function read(slot, gen) {
+    for (;;) {
+      const piece = native.bodyRead(slot, gen);
+      if (piece === null) return;
+      if (piece === undefined || piece === false) return done(slot, gen, piece);
+      assert.ok(Buffer.isBuffer(piece) && piece.length > 0 && piece.length <= 65536);
+      state.bytes += piece.length;
+      state.pieces++;
+    }
+  };
+}
+
+test('a body comes while the handler runs', async () => {
+  const state = { bytes: 0, pieces: 0, events: [] };
+  const read = reader(state, (slot, gen, end) => native.send(slot, gen, 200, TEXT, `${state.bytes} ${end}`));
+  const event = (slot, gen, what) => {
+    state.events.push(what);
+    if (what === READABLE) read(slot, gen);
+  };
+  const handle = (slot, gen) => {
+    state.bytes = 0;
+    read(slot, gen);
+  };
+  const routes = [nativeRoute('POST', '/', { stream: true, body_max: 64 << 20 }), nativeRoute('POST', '/whole')];
+  await withServer(routes, handle, event, async (server, client) => {
+    assert.equal((await client.post('/', '').next()).text, '0 undefined');
+    assert.equal((await client.post('/', 'hello').next()).text, '5 undefined');
+    assert.equal((await client.post('/whole', 'x'.repeat(200000)).next()).text, '200000 undefined');
+    const total = 10 << 20;
+    assert.equal((await client.post('/', Buffer.alloc(total, 'z')).next()).text, `${total} undefined`);
+    assert.ok(state.pieces > 150);
+    client.send('POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    await new Promise((resolve) => setImmediate(resolve));
+    client.send('2\r\nde\r\n0\r\n\r\n');
+    assert.equal((await client.next()).text, '5 undefined');
+    client.send('POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n');
+    await until(client, 'HTTP/1.1 100 Continue\r\n\r\n');
+    client.bytes = Buffer.alloc(0);
+    assert.equal((await client.send('ok').next()).text, '2 undefined');
+    client.bytes = Buffer.alloc(0);
+    client.send('POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz');
+    assert.equal((await client.next()).status, 400);
+  });
+  assert.ok(state.events.every((what) => what === READABLE));
+});
+
+test('a client that leaves within its body, and one that sends too much', async () => {
+  const state = { bytes: 0, pieces: 0 };
+  let told;
+  const over = () => new Promise((resolve) => (told = resolve));
+  const events = [];
+  const read = reader(state, (slot, gen, end) => told([end, native.send(slot, gen, 200, TEXT, 'late')]));
+  const event = (slot, gen, what) => {
+    events.push(what);
+    if (what === READABLE) read(slot, gen);
+    if (what === GONE) told(['gone', native.bodyRead(slot, gen)]);
+  };
+  const routes = [nativeRoute('POST', '/', { stream: true, body_max: 10 })];
+  await withServer(routes, read, event, async (server, client) => {
+    let waits = over();
+    client.send('POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n');
+    while (state.bytes < 4) await new Promise((resolve) => setImmediate(resolve));
+    client.send('ff\r\n0123456789');
+    assert.equal((await client.next()).status, 413);
+    assert.deepEqual(await waits, [false, false]);
+    waits = over();
+    const other = new Client(server.port).send('POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nabc');
+    while (state.bytes < 7) await new Promise((resolve) => setImmediate(resolve));
+    other.close();
+    assert.deepEqual(await waits, ['gone', false]);
+  });
+  assert.ok(!events.includes(TIMEOUT));
+});
+
 test('what is no argument is refused', async () => {
   const handle = (slot, gen) => {
     const bad = { code: 'ERR_INVALID_ARG_TYPE' };
@@ -191,10 +267,10 @@ test('what is no argument is refused', async () => {
     assert.equal(native.streamOpen(-1, gen, 200, TEXT, undefined, -1), false);
     assert.equal(native.streamWrite(-1, gen, 'x'), -1);
     assert.equal(native.streamEnd(-1, gen), false);
+    assert.equal(native.bodyRead(-1, gen), false);
   };
   await withServer([nativeRoute('GET', '/')], handle, none, async (server, client) => {
     client.get('/');
     await until(client, '0\r\n\r\n');
   });
-  assert.notEqual(TIMEOUT, READABLE);
 });
