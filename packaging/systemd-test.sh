@@ -8,7 +8,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 arch=$(dpkg --print-architecture)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/actix
-base=$cache/debian-12-$arch-systemd.tar
 skip() { echo "systemd-test: skipped: $*"; exit 0; }
 fail() { echo "systemd-test: $*" >&2; exit 1; }
 
@@ -19,6 +18,9 @@ done
 for deb in "${ACTIX_DEB:-}" "${ACTIX_DEB_NEXT:-}"; do
     [ -f "$deb" ] || fail "ACTIX_DEB and ACTIX_DEB_NEXT name two packages (make systemd-test builds them)"
 done
+# The machine has no network: what the package wants is part of the base.
+depends=$(dpkg-deb -f "$ACTIX_DEB" Depends | tr -d ' ' | sed -e 's/([^)]*)//g' -e 's/,/ /g')
+base=$cache/debian-12-$arch-systemd-$(cksum <<< "$depends" | cut -d ' ' -f 1).tar
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/actix-systemd-XXXXXX")
 machine=
@@ -34,9 +36,7 @@ if [ ! -f "$base" ]; then
         { tail -n 5 "$dir/log"; skip "debootstrap failed"; }
     # nobody logs in, and it has no terminal
     chroot "$dir/base" systemctl mask -q console-getty.service getty@.service
-    # what the package wants is there: the machine has no network
     cp /etc/resolv.conf "$dir/base/etc/resolv.conf"
-    depends=$(dpkg-deb -f "$ACTIX_DEB" Depends | tr -d ' ' | sed -e 's/([^)]*)//g' -e 's/,/ /g')
     # shellcheck disable=SC2086 # several names
     chroot "$dir/base" sh -c "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $depends" \
         > "$dir/log" 2>&1 || { tail -n 5 "$dir/log"; skip "apt-get failed"; }
