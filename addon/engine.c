@@ -296,9 +296,11 @@ static bool same_route(const struct ax_route *a, const struct ax_route *b)
 {
     return a->kind == b->kind && a->method == b->method && ax_str_eq(a->pattern, b->pattern) &&
            ax_str_eq(a->name, b->name) && ax_str_eq(a->headers, b->headers) && ax_str_eq(a->body, b->body) &&
-           a->status == b->status && a->health_live == b->health_live && a->timeout_us == b->timeout_us &&
-           a->body_max == b->body_max && a->stream == b->stream && a->max_inflight == b->max_inflight &&
-           a->queue == b->queue && a->group == b->group;
+           ax_str_eq(a->folder, b->folder) && ax_str_eq(a->index, b->index) &&
+           ax_str_eq(a->fallback, b->fallback) && a->status == b->status &&
+           a->health_live == b->health_live && a->timeout_us == b->timeout_us && a->body_max == b->body_max &&
+           a->stream == b->stream && a->max_inflight == b->max_inflight && a->queue == b->queue &&
+           a->group == b->group;
 }
 
 static int compare(const struct ax_site *site, const struct ax_route *routes, unsigned n, int *ret_bad,

@@ -67,12 +67,16 @@ export function engineFree(e: EngineHandle): void;
 export interface NativeRoute {
   pattern: string;
   method: string;
-  kind: 'handler' | 'fixed' | 'health';
+  kind: 'handler' | 'fixed' | 'health' | 'static';
   name: string;
   status?: number;
   body?: string;
   headers: string;
   health?: 'live' | 'ready';
+  /** static: see PlanRoute; missing = empty. */
+  folder?: string;
+  index?: string;
+  fallback?: string;
   timeout_us: number;
   body_max: number;
   /** Entered when its head is complete; its body comes by bodyRead. */

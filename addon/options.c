@@ -220,7 +220,8 @@ static bool read_flag(struct ax_reader *o, const char *name)
 
 static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route *r)
 {
-    static const char *const kinds[] = {"handler", "fixed", "health"}; /* in the order of enum ax_site_kind */
+    static const char *const kinds[] = {"handler", "fixed", "health",
+                                        "static"}; /* in the order of enum ax_site_kind */
     static const char *const health[] = {"ready", "live"};
 
     r->kind = (enum ax_site_kind)ax_read_choice(o, "kind", kinds, AX_COUNT(kinds));
@@ -237,6 +238,10 @@ static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route 
     if (r->kind == AX_SITE_FIXED) {
         r->status = (uint16_t)ax_read_int(o, "status", 200, 999);
         r->body = ax_read_str(o, "body", true, a);
+    } else if (r->kind == AX_SITE_FILES) {
+        r->folder = ax_read_str(o, "folder", false, a);
+        r->index = ax_read_str(o, "index", true, a);
+        r->fallback = ax_read_str(o, "fallback", true, a);
     } else if (r->kind == AX_SITE_HEALTH) {
         r->health_live = ax_read_choice(o, "health", health, AX_COUNT(health)) == 1;
     }

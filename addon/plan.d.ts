@@ -14,8 +14,8 @@ export interface PlanRoute {
   /** GET HEAD POST PUT PATCH DELETE OPTIONS ANY */
   method: string;
   /** node: a module that exports a Node (req, res) listener; it is entered with its head alone. */
-  kind: 'handler' | 'node' | 'fixed' | 'health';
-  /** What answers, for people: `handlers/users.js#show`, `redirect`, `respond`, `health`. */
+  kind: 'handler' | 'node' | 'fixed' | 'health' | 'static';
+  /** What answers, for people: `handlers/users.js#show`, `redirect`, `respond`, `health`, `static public`. */
   name: string;
   /** handler, node: absolute path of the module. */
   module?: string;
@@ -33,6 +33,11 @@ export interface PlanRoute {
   /** Rendered lines, `name: value\r\n` each. */
   headers: string;
   health?: 'live' | 'ready';
+  /** static: absolute; where the pattern has no *rest, the folder of the one file, which is `index`. */
+  folder?: string;
+  /** static: names below the folder; empty = none. */
+  index?: string;
+  fallback?: string;
   timeout_us: number;
   body_max: number;
   /** Requests in progress at once, over all workers; 0 = no limit of its own. */

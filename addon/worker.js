@@ -122,7 +122,8 @@ function eventsOf(routes) {
 
 function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }) {
   const { max_inflight, inflight_group, queue, stream } = more;
-  return { pattern, method, kind: kind === 'node' ? 'handler' : kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream };
+  const native = { pattern, method, kind: kind === 'node' ? 'handler' : kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream };
+  return kind === 'static' ? { ...native, folder: more.folder, index: more.index, fallback: more.fallback } : native;
 }
 
 function failStart(errors) {

@@ -76,8 +76,10 @@ static int rows_of_manifest(const struct ax_manifest *m, struct ax_route_table *
         row->file = r->at.file;
         row->line = r->at.line;
         row->col = r->at.col;
-        if (in_javascript(r) && r->export_name) {
-            row->handler = t->names[t->n] = ax_asprintf("%s#%s", r->module, r->export_name);
+        if (r->kind == AX_ROUTE_STATIC || (in_javascript(r) && r->export_name)) {
+            row->handler = t->names[t->n] = r->kind == AX_ROUTE_STATIC
+                                                ? ax_asprintf("static %s", r->dir)
+                                                : ax_asprintf("%s#%s", r->module, r->export_name);
             if (!row->handler)
                 return ax_fail(reterr, AX_E_NOMEM, "out of memory");
         }

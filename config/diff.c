@@ -246,6 +246,8 @@ static void answer_text(const struct ax_manifest_route *r, char out[VALUE_MAX])
         snprintf(out, VALUE_MAX, r->export_name ? "%s#%s" : "%s", r->module, r->export_name);
     else if (r->kind == AX_ROUTE_NODE)
         snprintf(out, VALUE_MAX, r->export_name ? "node %s#%s" : "node %s", r->module, r->export_name);
+    else if (r->kind == AX_ROUTE_STATIC)
+        snprintf(out, VALUE_MAX, "static %.80s", r->dir);
     else if (r->kind == AX_ROUTE_REDIRECT)
         snprintf(out, VALUE_MAX, "redirect %d to %s", r->status, r->to);
     else if (r->kind == AX_ROUTE_HEALTH)
@@ -328,6 +330,12 @@ static void diff_route(struct diff *d, const struct ax_manifest_route *a, const 
         tell(d, false, "routes: %s: %s -> %s", route, before, after);
     else if (!same_text(a->body, b->body))
         tell(d, false, "routes: %s: another text", route);
+    if (!same_text(a->index, b->index))
+        tell(d, false, "routes: %s: index: %s -> %s", route, a->index ? a->index : "off",
+             b->index ? b->index : "off");
+    if (!same_text(a->fallback, b->fallback))
+        tell(d, false, "routes: %s: fallback: %s -> %s", route, a->fallback ? a->fallback : "off",
+             b->fallback ? b->fallback : "off");
     diff_number(d, route, "timeout", (int64_t[]){a->timeout_us, b->timeout_us},
                 (int64_t[]){d->a->timeouts.handler, d->b->timeouts.handler}, AX_K_TIME);
     diff_number(d, route, "body", (int64_t[]){a->body_max, b->body_max},

@@ -113,7 +113,8 @@ enum ax_route_kind {
     AX_ROUTE_REDIRECT,
     AX_ROUTE_RESPOND,
     AX_ROUTE_HEALTH,
-    AX_ROUTE_NODE, /* a module with a Node (req, res) listener */
+    AX_ROUTE_NODE,   /* a module with a Node (req, res) listener */
+    AX_ROUTE_STATIC, /* files; its method is GET */
 };
 enum ax_health { AX_HEALTH_LIVE, AX_HEALTH_READY };
 
@@ -129,9 +130,13 @@ struct ax_manifest_route {
     int status;            /* REDIRECT: 308 unless given; RESPOND: 200 unless given */
     char *body;            /* RESPOND */
     enum ax_health health; /* HEALTH */
-    int64_t timeout_us;    /* AX_OFF = none; timeouts.handler unless given */
-    int64_t body_max;      /* bytes; limits.body unless given */
-    int64_t max_inflight;  /* 0 = no limit of its own */
+    char *dir;      /* STATIC: folder relative to the manifest's; a file where the pattern has no *rest */
+    char *index;    /* STATIC: file of a folder; NULL = off */
+    char *fallback; /* STATIC: file below `dir` for pages that are not there; NULL = none */
+    struct ax_place fallback_at;
+    int64_t timeout_us;   /* AX_OFF = none; timeouts.handler unless given */
+    int64_t body_max;     /* bytes; limits.body unless given */
+    int64_t max_inflight; /* 0 = no limit of its own */
     unsigned
         inflight_group; /* routes of one group share them: METHODs that have theirs from the path; never 0 */
     int64_t queue;      /* waiting requests when max_inflight is reached; 0 = none */

@@ -62,6 +62,13 @@ int ax_file_check(const char *path)
     return S_ISREG(st.st_mode) ? 0 : EISDIR;
 }
 
+bool ax_file_is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* A forgotten extension is farther away than ax_nearest looks, and the commonest slip of all. */
 static const char *without_extension(const char *name, const char *const *names, size_t n)
 {

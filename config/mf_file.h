@@ -16,6 +16,7 @@ char *ax_file_join(struct ax_mf_arena *a, const char *root, const char *path);
 char *ax_file_folder(struct ax_mf_arena *a, const char *path);
 /* 0, or errno (EISDIR for what is no regular file). */
 int ax_file_check(const char *path);
+bool ax_file_is_folder(const char *path);
 /* The name in path's folder that is nearest to path's own: as path's spelling with that name put in. */
 char *ax_file_nearest(struct ax_mf_arena *a, const char *root, const char *path);
 

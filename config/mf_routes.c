@@ -121,7 +121,7 @@ static void check_company(const struct reading *x, const struct ax_node *map)
 {
     const char *answer = x->answer ? x->answer->key->text : "";
     bool files = strcmp(answer, "static") == 0;
-    bool status = strcmp(answer, "redirect") == 0 || strcmp(answer, "respond") == 0 || files;
+    bool status = strcmp(answer, "redirect") == 0 || strcmp(answer, "respond") == 0;
 
     if (ax_node_get(map, "status") && !status)
         ax_problem(x->d->p, AX_E_SYNTAX, key_place(map, "status"),
@@ -134,6 +134,59 @@ static void check_company(const struct reading *x, const struct ax_node *map)
     }
 }
 
+/* A plain path below a folder: nothing that ends elsewhere, and nothing that is never served. */
+static bool is_below(const char *name)
+{
+    for (const char *at = name; *at; at += *at == '/') {
+        size_t n = strcspn(at, "/");
+        if (n == 0 || *at == '.')
+            return false;
+        at += n;
+        if (*at == '/' && at[1] == '\0')
+            return false;
+    }
+    return *name != '\0';
+}
+
+/* `name`, or NULL when it is not one. */
+static char *below(const struct reading *x, const struct ax_node *map, const char *key, char *name)
+{
+    const struct ax_node *n = ax_node_get(map, key);
+
+    if (!n || !name)
+        return name;
+    if (!strstr(x->path->key->text, "/*"))
+        ax_problem(x->d->p, AX_E_SYNTAX, &n->key->at, "%s %s: only a path that ends in *name has one",
+                   x->name, key);
+    else if (!is_below(name))
+        ax_problem(x->d->p, AX_E_SYNTAX, &n->at,
+                   "%s %s must name a file below the folder of static, and no dot file (found \"%.60s\")",
+                   x->name, key, name);
+    else
+        return name;
+    return NULL;
+}
+
+/* Files are for GET, and HEAD with it; a path may have a handler for POST beside them. */
+static void push_files(const struct reading *x, const struct ax_node *map, struct ax_manifest_route *r)
+{
+    const struct ax_route_keys *k = &x->keys;
+    const struct ax_node *fallback = ax_node_get(map, "fallback");
+
+    if (!x->whole_path && strcmp(x->method, "GET") != 0) {
+        ax_problem(x->d->p, AX_E_SYNTAX, &x->answer->key->at,
+                   "%s: static answers GET and HEAD: write it under GET, or for the whole path", x->name);
+        return;
+    }
+    r->kind = AX_ROUTE_STATIC;
+    r->method = ax_mf_strdup(x->d->arena, "GET");
+    r->dir = k->static_dir;
+    r->index = below(x, map, "index", k->index);
+    r->fallback = below(x, map, "fallback", k->fallback);
+    r->fallback_at = fallback ? fallback->at : r->at;
+    push(x->d, r);
+}
+
 static void push_answer(const struct reading *x, const struct ax_node *map)
 {
     const struct ax_route_keys *k = &x->keys;
@@ -144,6 +197,10 @@ static void push_answer(const struct reading *x, const struct ax_node *map)
         return;
     }
     struct ax_manifest_route r = new_route(x, x->answer);
+    if (k->static_dir) {
+        push_files(x, map, &r);
+        return;
+    }
     if (k->redirect) {
         check_redirect(x, map);
         r.kind = AX_ROUTE_REDIRECT;
@@ -252,7 +309,7 @@ static void decode_path_map(struct reading *x, struct ax_node *value)
     if (!x->answer && !methods && x->d->p->errors == errors)
         ax_problem(x->d->p, AX_E_MISSING, &x->path->key->at,
                    "%s says nobody who answers: give it a METHOD, or one of "
-                   "handler, redirect, respond, node and health",
+                   "handler, static, redirect, respond, node and health",
                    x->name);
 }
 

@@ -194,6 +194,16 @@ static void check_shapes(struct ax_mf *d)
 
 /* ---- files */
 
+static void report_missing(struct ax_mf *d, const char *what, const char *file, const struct ax_place *at)
+{
+    const char *near = ax_file_nearest(d->tmp, d->m->root, file);
+
+    if (near)
+        ax_problem(d->p, AX_E_MISSING, at, "no %s %.150s, did you mean %.150s?", what, file, near);
+    else
+        ax_problem(d->p, AX_E_MISSING, at, "no %s %.150s in %.150s", what, file, d->m->root);
+}
+
 static void check_module(struct ax_mf *d, const char *file, const struct ax_place *at)
 {
     char *full = ax_file_join(d->tmp, d->m->root, file);
@@ -201,15 +211,33 @@ static void check_module(struct ax_mf *d, const char *file, const struct ax_plac
 
     if (why == 0)
         return;
-    if (why != ENOENT && why != ENOTDIR) {
+    if (why != ENOENT && why != ENOTDIR)
         ax_problem(d->p, AX_E_SYS, at, "%.150s: %s", file, why == EISDIR ? "is no file" : strerror(why));
-        return;
-    }
-    const char *near = ax_file_nearest(d->tmp, d->m->root, file);
-    if (near)
-        ax_problem(d->p, AX_E_MISSING, at, "no file %.150s, did you mean %.150s?", file, near);
     else
-        ax_problem(d->p, AX_E_MISSING, at, "no file %.150s in %.150s", file, d->m->root);
+        report_missing(d, "file", file, at);
+}
+
+/* A path that ends in *name has a folder, any other one a file. */
+static void check_static(struct ax_mf *d, const struct ax_manifest_route *r)
+{
+    char *full = ax_file_join(d->tmp, d->m->root, r->dir);
+    int why = full ? ax_file_check(full) : 0;
+    bool many = r->pattern && strstr(r->pattern, "/*");
+
+    if (!full)
+        return;
+    if (why == ENOENT || why == ENOTDIR)
+        report_missing(d, many ? "folder" : "file", r->dir, &r->at);
+    else if (why && why != EISDIR)
+        ax_problem(d->p, AX_E_SYS, &r->at, "%.150s: %s", r->dir, strerror(why));
+    else if (many && !ax_file_is_folder(full))
+        ax_problem(d->p, AX_E_TYPE, &r->at, "%.150s is no folder", r->dir);
+    else if (!many && why)
+        ax_problem(d->p, AX_E_TYPE, &r->at,
+                   "%.150s is no file; for a folder the path must end in *name, as in %.100s%s*path", r->dir,
+                   r->pattern, r->pattern[strlen(r->pattern) - 1] == '/' ? "" : "/");
+    else if (many && r->fallback && (full = ax_file_join(d->tmp, r->dir, r->fallback)))
+        check_module(d, full, &r->fallback_at);
 }
 
 static void check_modules(struct ax_mf *d, const struct ax_modules *l)
@@ -226,6 +254,8 @@ static void check_files(struct ax_mf *d)
     for (size_t i = 0; i < d->m->nroutes; i++) {
         if (d->m->routes[i].module)
             check_module(d, d->m->routes[i].module, &d->m->routes[i].at);
+        else if (d->m->routes[i].kind == AX_ROUTE_STATIC)
+            check_static(d, &d->m->routes[i]);
         check_modules(d, &d->m->routes[i].policy.use);
     }
 }

@@ -173,6 +173,14 @@ static json_t *uploads(const struct ax_manifest *m, const struct ax_uploads *u, 
     return o;
 }
 
+static bool has_header(const struct ax_manifest_route *r, const char *name)
+{
+    for (size_t i = 0; i < r->headers.n; i++)
+        if (strcmp(r->headers.v[i].key, name) == 0)
+            return true;
+    return false;
+}
+
 /* "name: value\r\n" each; what could split a head was refused when the manifest was validated. */
 static json_t *header_lines(const struct ax_manifest_route *r, bool *ok)
 {
@@ -182,6 +190,8 @@ static json_t *header_lines(const struct ax_manifest_route *r, bool *ok)
         ax_buf_addf(&b, "%s: %s\r\n", r->headers.v[i].key, r->headers.v[i].value);
     if (r->kind == AX_ROUTE_REDIRECT)
         ax_buf_addf(&b, "location: %s\r\n", r->to);
+    if (r->kind == AX_ROUTE_STATIC && !has_header(r, "x-content-type-options"))
+        ax_buf_adds(&b, "x-content-type-options: nosniff\r\n");
     *ok = *ok && !b.failed;
     json_t *s = json_stringn(b.p ? b.p : "", b.n);
     ax_buf_fini(&b);
@@ -215,6 +225,27 @@ static void put_fixed(json_t *o, const struct ax_manifest_route *r, bool *ok)
     put_str(o, "body", r->body ? r->body : "", ok);
 }
 
+/* One file is the index of the folder it lies in. */
+static void put_static(json_t *o, const struct ax_manifest *m, const struct ax_manifest_route *r, bool *ok)
+{
+    char *path = ax_path_join(m->root, r->dir), *name = ax_asprintf("static %s", r->dir);
+    bool one = !strstr(r->pattern, "/*");
+    char *slash = path && one ? strrchr(path, '/') : NULL;
+    const char *index = one ? "" : r->index ? r->index : "";
+
+    if (slash) {
+        *slash = '\0';
+        index = slash + 1;
+    }
+    put_str(o, "kind", "static", ok);
+    put(o, "name", name ? json_string(name) : NULL, ok);
+    put(o, "folder", path ? json_string(slash == path ? "/" : path) : NULL, ok);
+    put_str(o, "index", index, ok);
+    put_str(o, "fallback", !one && r->fallback ? r->fallback : "", ok);
+    ax_free(name);
+    ax_free(path);
+}
+
 static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route *r, bool *ok)
 {
     json_t *o = json_object();
@@ -223,6 +254,8 @@ static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route
     put_str(o, "method", r->method, ok);
     if (r->kind == AX_ROUTE_HANDLER || r->kind == AX_ROUTE_NODE) {
         put_module(o, m, r, ok);
+    } else if (r->kind == AX_ROUTE_STATIC) {
+        put_static(o, m, r, ok);
     } else if (r->kind == AX_ROUTE_HEALTH) {
         put_str(o, "kind", "health", ok);
         put_str(o, "name", "health", ok);

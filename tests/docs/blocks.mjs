@@ -50,6 +50,12 @@ function stubs(dir, text) {
     fs.mkdirSync(path.dirname(to), { recursive: true });
     fs.writeFileSync(to, '');
   }
+  for (const [, name, fallback] of text.matchAll(/static: ([\w.\/-]+)(?:, fallback: ([\w.-]+))?/g)) {
+    const folder = path.join(dir, path.extname(name) ? path.dirname(name) : name);
+    fs.mkdirSync(folder, { recursive: true });
+    if (path.extname(name)) fs.writeFileSync(path.join(dir, name), '');
+    if (fallback) fs.writeFileSync(path.join(folder, fallback), '');
+  }
 }
 
 /** A manifest, or a part of one: of `routes` when it begins with a path. */

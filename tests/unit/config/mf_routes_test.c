@@ -32,11 +32,14 @@ static void test_forms(void **state)
             "  /live: { health: live }\n"
             "  /ready: { GET: { health: ready } }\n"
             "  /files/*path: handlers/home.js\n"
+            "  /docs/*path: { static: handlers, fallback: home.js, POST: handlers/users.js }\n"
+            "  /raw/*path: { GET: { static: handlers, index: off } }\n"
+            "  /robots.txt: { static: handlers/home.js }\n"
             "  /app/*rest: { node: handlers/home.js, GET: { node: handlers/users.js#app } }\n");
     print_problems(&l.p);
     assert_int_equal(l.rc, 0);
     assert_int_equal(l.p.n, 0);
-    assert_int_equal(l.m->nroutes, 16);
+    assert_int_equal(l.m->nroutes, 20);
     const struct ax_manifest_route *r = route(l.m, "ANY", "/");
     assert_true(r->by_exports);
     assert_string_equal(r->module, "handlers/home.js");
@@ -48,6 +51,19 @@ static void test_forms(void **state)
     assert_int_equal(r->timeout_us, 10000000);
     assert_int_equal(r->body_max, 1 << 20);
     assert_string_equal(r->uploads.dir, "static");
+    r = route(l.m, "GET", "/docs/*path");
+    assert_int_equal(r->kind, AX_ROUTE_STATIC);
+    assert_string_equal(r->dir, "handlers");
+    assert_string_equal(r->index, "index.html");
+    assert_string_equal(r->fallback, "home.js");
+    r = route(l.m, "POST", "/docs/*path");
+    assert_int_equal(r->kind, AX_ROUTE_HANDLER);
+    r = route(l.m, "GET", "/raw/*path");
+    assert_null(r->index);
+    assert_null(r->fallback);
+    r = route(l.m, "GET", "/robots.txt");
+    assert_int_equal(r->kind, AX_ROUTE_STATIC);
+    assert_string_equal(r->dir, "handlers/home.js");
     r = route(l.m, "ANY", "/app/*rest");
     assert_int_equal(r->kind, AX_ROUTE_NODE);
     assert_string_equal(r->module, "handlers/home.js");
@@ -234,8 +250,30 @@ static void test_one_mistake(void **state)
         {"  /a: { respond: x, headers: { x-a: b, X-A: c } }\n", 2, 40, "x-a is given twice"},
         {"  /a: { respond: x, headers: x }\n", 2, 30, "must be a map"},
         {"  /a: { respond: x, uploads: { fils: 3 } }\n", 2, 32, "did you mean file"},
-        {"  /a: { static: public, index: i.html, fallback: f.html, status: 200 }\n", 2, 9,
-         "static: not supported yet"},
+        {"  /a: { static: handlers }\n", 2, 17, "the path must end in *name, as in /a/*path"},
+        {"  /a: { static: robots.txt }\n", 2, 17, "no file robots.txt"},
+        {"  /a: { static: handlers/home.js, index: x }\n", 2, 35, "only a path that ends in *name"},
+        {"  /a: { static: handlers/home.js, fallback: x }\n", 2, 35, "only a path that ends in *name"},
+        {"  /a/*p: { static: handlerz }\n", 2, 20, "no folder handlerz, did you mean handlers?"},
+        {"  /a/*p: { static: handlers/home.js }\n", 2, 20, "handlers/home.js is no folder"},
+        {"  /a/*p: { static: handlers/home.js/x }\n", 2, 20, "no folder handlers/home.js/x"},
+        {"  /a/*p: { static: [x] }\n", 2, 20, "static must be a text"},
+        {"  /a/*p: { static: ~ }\n", 2, 20, "empty value"},
+        {"  /a/*p: { static: '' }\n", 2, 20, "empty value"},
+        {"  /a/*p: { static: handlers, status: 200 }\n", 2, 30, "redirect or respond only"},
+        {"  /a/*p: { static: handlers, handler: handlers/home.js }\n", 2, 30, "only one of"},
+        {"  /a/*p: { static: handlers, GET: handlers/home.js }\n", 2, 3, "answers the same paths"},
+        {"  /a/*p: { POST: { static: handlers } }\n", 2, 20, "static answers GET and HEAD"},
+        {"  /a/*p: { ANY: { static: handlers } }\n", 2, 19, "static answers GET and HEAD"},
+        {"  /a/*p: { static: handlers, index: ../x }\n", 2, 37, "a file below the folder of static"},
+        {"  /a/*p: { static: handlers, index: /x }\n", 2, 37, "a file below the folder of static"},
+        {"  /a/*p: { static: handlers, index: x/ }\n", 2, 37, "a file below the folder of static"},
+        {"  /a/*p: { static: handlers, index: x//y }\n", 2, 37, "a file below the folder of static"},
+        {"  /a/*p: { static: handlers, index: .x }\n", 2, 37, "no dot file"},
+        {"  /a/*p: { static: handlers, index: [x] }\n", 2, 37, "index must be a text"},
+        {"  /a/*p: { static: handlers, fallback: x/../y }\n", 2, 40, "a file below the folder of static"},
+        {"  /a/*p: { static: handlers, fallback: '' }\n", 2, 40, "empty value"},
+        {"  /a/*p: { static: handlers, fallback: no.html }\n", 2, 40, "no file handlers/no.html"},
         {"  /a: { node: x.js }\n", 2, 15, "no file x.js"},
         {"  /a: { node: [x.js] }\n", 2, 15, "/a node must be a text"},
         {"  /a: { node: ~ }\n", 2, 15, "empty value"},
