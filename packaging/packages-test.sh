@@ -2,8 +2,8 @@
 # packages-test.sh: what `make packages-test` runs.  Builds both packages twice in different folders (the bits must be the
 # same), asks lintian and rpmlint, and uses each in a clean Debian 12 with nothing but the base and nodejs: install, make an
 # app, serve, a request, stats, stop, remove, purge; nothing may be left.  Then a newcomer follows the pages, and apps run as
-# units of a real systemd, through an upgrade and a downgrade under load (packaging/systemd-test.sh).  Needs root, debootstrap
-# and apt's network; the base is kept in ${XDG_CACHE_HOME:-~/.cache}/actix.
+# units of a real systemd, through an upgrade and a downgrade under load (packaging/systemd-test.sh).  And README's first
+# command, in a clone.  Needs root, debootstrap and apt's network; the base is kept in ${XDG_CACHE_HOME:-~/.cache}/actix.
 # ACTIX_DEB=FILE [ACTIX_DEB_NEXT=FILE] ACTIX_RPM=FILE: try these and build nothing.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -125,6 +125,20 @@ judged_deb() {
     ACTIX=$root/usr/bin/actix ACTIX_ADDON=$root/usr/lib/actix/addon node --test "${tests[@]}"
 }
 
+# README's first command, with what it installs: the commit, cloned.
+from_clone() {
+    git clone -q --bare . "$root/repository" || return
+    # shellcheck disable=SC2016 # for the shell inside
+    inside "$root" sh -euc '
+        apt-get install -y -q --no-install-recommends make git
+        cd /root
+        start=$(date +%s)
+        git clone -q /repository actix
+        cd actix
+        make demo
+        echo "from git clone to the answers of make demo: $(($(date +%s) - start)) s"'
+}
+
 under_systemd() { ACTIX_DEB=$deb ACTIX_DEB_NEXT=$next packaging/systemd-test.sh; }
 
 installed_deb() {
@@ -158,14 +172,20 @@ removed_rpm() {
     diff <(echo "$before") <(inventory "$root")
 }
 
-deb=${ACTIX_DEB:-} rpm=${ACTIX_RPM:-} next=${ACTIX_DEB_NEXT:-}
+deb=${ACTIX_DEB:-} rpm=${ACTIX_RPM:-} next=${ACTIX_DEB_NEXT:-} clone=
 check "shellcheck" lint_scripts
 if [ -z "$deb$rpm" ]; then
     check "both packages are the same bits from two folders" same_twice
     deb=$(find "$dir/one/build/packages" -name '*.deb') rpm=$(find "$dir/one/build/packages" -name '*.rpm')
     check "the deb of the next version" next_version
+    clone=yes
 fi
 check "a base of Debian 12 with nodejs" make_base || exit 1
+
+root=$dir/clone-root
+if [ -n "$clone" ] && check "a clean chroot" fresh "$root"; then
+    check "git clone, make demo" from_clone && grep '^from git clone' "$dir/log"
+fi
 
 if [ -n "$deb" ]; then
     echo "$(basename "$deb"): $(($(stat -c %s "$deb") / 1024)) KiB, installed $(dpkg-deb -f "$deb" Installed-Size) KiB"
