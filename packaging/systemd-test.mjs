@@ -21,12 +21,18 @@ const LONG = 60_000;
 const PORTS = { shop: 3001, threads: 3010, processes: 3011, web: 80 };
 const PACKAGES = ['/root/next.deb', '/root/actix.deb'];
 
+const ENVIRONMENT = [
+  'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+  'HOME=/root',
+  'LC_ALL=C.UTF-8',
+  'DEBIAN_FRONTEND=noninteractive',
+];
+
 const target = (name) => ({ host: '127.0.0.1', port: PORTS[name] });
 
 /** In the machine: { code, out }. */
 function run(...words) {
-  const env = ['/usr/bin/env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'LC_ALL=C.UTF-8', 'DEBIAN_FRONTEND=noninteractive'];
-  const args = ['-t', String(INIT), '-m', '-p', '-n', '-i', '-u', '-C', '--', ...env, ...words];
+  const args = ['-t', String(INIT), '-m', '-p', '-n', '-i', '-u', '-C', '--', '/usr/bin/env', '-i', ...ENVIRONMENT, ...words];
   const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (out += text));
@@ -57,24 +63,33 @@ function app(name, manifest, files) {
 }
 
 const unit = (name) => `actix@${name}.service`;
+const journal = async (name, what) =>
+  what.test(await does('journalctl', '-q', '-o', 'cat', '-u', unit(name))) ? 'said' : 'nothing';
 const show = (name, property) => does('systemctl', 'show', '-P', property, unit(name));
 const status = async (name) => JSON.parse(await does('actix', 'status', '--json', '--state', `/var/lib/actix/${name}`));
-const stats = async (name) => JSON.parse(await does('actix', 'stats', '--json', '--db', `/var/lib/actix/${name}/metrics.db`));
+const counted = async (name) =>
+  JSON.parse(await does('actix', 'stats', '--json', '--db', `/var/lib/actix/${name}/metrics.db`)).total.requests;
 const get = async (name, path = '/') => {
   const { status: code, how, body } = await ask(target(name), path);
   return code ? `${code} ${body}` : how;
 };
-const journal = async (name, what) => (what.test(await does('journalctl', '-q', '-o', 'cat', '-u', unit(name))) ? 'said' : 'nothing');
 const answers = (name) => until(async () => (await get(name)).startsWith('200'), LONG, `${name} answers`);
-const restarted = (name, times) => until(async () => Number(await show(name, 'NRestarts')) === times, LONG, `${name} was restarted`);
+const restarted = (name, times) =>
+  until(async () => Number(await show(name, 'NRestarts')) === times, LONG, `${name} was started again`);
 
 async function boots(it) {
-  await until(() => run('systemctl', 'is-system-running', '--wait').then(({ out }) => /running|degraded/.test(out)), LONG, 'it has booted');
-  it.equal('the machine', await does('systemctl', 'is-system-running').catch((err) => err.message), 'running');
+  const state = async () => (await run('systemctl', 'is-system-running', '--wait')).out;
+  await until(async () => /^(running|degraded)$/.test(await state()), LONG, 'it has booted');
+  it.equal('the machine', await state(), 'running');
   it.figure('systemd', (await does('systemctl', '--version')).split('\n')[0]);
   it.figure('Node', await does('node', '--version'));
 }
 
+const SHOP = {
+  server: { listen: PORTS.shop, workers: 2 },
+  routes: { '/': 'home.js', '/writes': 'writes.js', '/slow': 'slow.js' },
+};
+const SLOW = "module.exports = () => new Promise((done) => setTimeout(done, 1000, 'slow'));\n";
 const HOME = "module.exports = () => 'home';\n";
 // What a read-only root and app folder leave: the code of each attempt to write.
 const WRITES = `const fs = require('node:fs');
@@ -108,21 +123,22 @@ async function installs(it) {
 
 async function users(name) {
   const control = await show(name, 'ControlGroup');
-  const out = await does('sh', '-c', 'for p in $(cat "/sys/fs/cgroup$1/cgroup.procs"); do stat -c %U "/proc/$p"; done | sort -u', 'sh', control);
+  const script = 'for p in $(cat "/sys/fs/cgroup$1/cgroup.procs"); do stat -c %U "/proc/$p"; done | sort -u';
+  const out = await does('sh', '-c', script, 'sh', control);
   return out.split('\n').join(' ');
 }
 
 async function deploys(it) {
   it.heading('systemctl reload: new code, a bad manifest, what the app may write');
   const pid = await show('shop', 'MainPID');
-  const manifest = { server: { listen: PORTS.shop, workers: 2 }, routes: { '/': 'home.js', '/writes': 'writes.js', '/slow': 'slow.js' } };
-  const slow = "module.exports = () => new Promise((done) => setTimeout(done, 1000, 'slow'));\n";
-  app('shop', manifest, { 'home.js': HOME, 'writes.js': WRITES, 'slow.js': slow });
+  app('shop', SHOP, { 'home.js': HOME, 'writes.js': WRITES, 'slow.js': SLOW });
   it.equal('reload', (await run('systemctl', 'reload', unit('shop'))).code, 0);
   it.equal('the new code', await get('shop'), '200 home');
   it.equal('writes', await get('shop', '/writes'), '200 EROFS EROFS EROFS EROFS EACCES written written');
   write('/srv/shop/actix.yaml', 'nonsense: 1\n');
-  it.must('reload of a bad manifest', (await run('systemctl', 'reload', unit('shop'))).code, 'not 0', (await show('shop', 'ActiveState')) === 'active');
+  const reload = await run('systemctl', 'reload', unit('shop'));
+  it.must('reload of a bad manifest', reload.code, 'not 0', reload.code !== 0);
+  it.equal('the service behind it', await show('shop', 'ActiveState'), 'active');
   it.equal('what the journal says of it', await journal('shop', /actix\.yaml:1:1: .*nonsense/), 'said');
   it.equal('the old generation goes on', await get('shop'), '200 home');
   it.equal('same process', await show('shop', 'MainPID'), pid);
@@ -130,7 +146,7 @@ async function deploys(it) {
 
 async function fails(it) {
   it.heading('killed, stuck, a manifest that is wrong at the start');
-  write('/srv/shop/actix.yaml', JSON.stringify({ server: { listen: PORTS.shop, workers: 2 }, routes: { '/': 'home.js', '/slow': 'slow.js' } }));
+  app('shop', SHOP, {});
   await does('sh', '-c', `kill -KILL ${await show('shop', 'MainPID')}`);
   await restarted('shop', 1);
   await answers('shop');
@@ -145,15 +161,20 @@ async function fails(it) {
   it.equal('what the journal says of the watchdog', await journal('shop', /watchdog timeout/i), 'said');
   await does('systemctl', 'stop', unit('shop'));
   write('/srv/shop/actix.yaml', 'nonsense: 1\n');
-  it.must('start with a bad manifest', (await run('systemctl', 'start', unit('shop'))).code, 'not 0', (await show('shop', 'ActiveState')) === 'failed');
+  const begin = await run('systemctl', 'start', unit('shop'));
+  it.must('start with a bad manifest', begin.code, 'not 0', begin.code !== 0);
+  it.equal('the service behind it', await show('shop', 'ActiveState'), 'failed');
   it.equal('its exit code; started again', `${await show('shop', 'ExecMainStatus')}; ${await show('shop', 'NRestarts')}`, '3; 0');
 }
+
+const CAPS = `const { readFileSync } = require('node:fs');
+module.exports = () => /CapEff:\\s*(\\S+)/.exec(readFileSync('/proc/self/status', 'latin1'))[1];
+`;
 
 async function sockets(it) {
   it.heading('actix@.socket: port 80 without a privilege');
   write(`/run/systemd/system/actix@web.socket.d/port.conf`, `[Socket]\nListenStream=\nListenStream=127.0.0.1:${PORTS.web}\n`);
-  const caps = "module.exports = () => /CapEff:\\s*(\\S+)/.exec(require('node:fs').readFileSync('/proc/self/status', 'latin1'))[1];\n";
-  app('web', { server: { workers: 1 }, routes: { '/': 'home.js', '/caps': 'caps.js' } }, { 'home.js': HOME, 'caps.js': caps });
+  app('web', { server: { workers: 1 }, routes: { '/': 'home.js', '/caps': 'caps.js' } }, { 'home.js': HOME, 'caps.js': CAPS });
   await does('systemctl', 'daemon-reload');
   await does('systemctl', 'start', 'actix@web.socket');
   it.equal('the service before a connection', (await run('systemctl', 'is-active', unit('web'))).out, 'inactive');
@@ -203,15 +224,14 @@ async function upgrades(it) {
     it.equal('connections of the load', loads[i].connects, CLIENTS);
     it.equal('same main process', await show(name, 'MainPID'), pids[i]);
     it.equal('times that systemd has started it again', await show(name, 'NRestarts'), '0');
-    const counted = async () => (await stats(name)).total.requests;
-    await until(async () => (await counted()) === loads[i].answered, 10_000, 'all are counted').catch(() => undefined);
-    it.equal('counted in the database', await counted(), loads[i].answered);
+    await until(async () => (await counted(name)) === loads[i].answered, 10_000, 'all are counted').catch(() => undefined);
+    it.equal('counted in the database', await counted(name), loads[i].answered);
   }
 }
 
 async function ends(it) {
   it.heading('systemctl stop with a request in progress; remove; purge');
-  write('/srv/shop/actix.yaml', JSON.stringify({ server: { listen: PORTS.shop, workers: 2 }, routes: { '/': 'home.js', '/slow': 'slow.js' } }));
+  app('shop', SHOP, {});
   await does('systemctl', 'reset-failed', unit('shop'));
   await does('systemctl', 'start', unit('shop'));
   const slow = get('shop', '/slow');
@@ -220,11 +240,13 @@ async function ends(it) {
   it.equal('the request', await slow, '200 slow');
   it.equal('Result, exit code', `${await show('shop', 'Result')}, ${await show('shop', 'ExecMainStatus')}`, 'success, 0');
   await does('apt-get', 'remove', '-y', '-q', 'actix');
-  it.equal('active units after the removal', await does('systemctl', 'list-units', '--no-legend', '--plain', '--state=active,failed', 'actix@*'), '');
+  const units = await does('systemctl', 'list-units', '--no-legend', '--plain', '--state=active,failed', 'actix@*');
+  it.equal('active units after the removal', units, '');
   it.equal('database after the removal', (await run('test', '-f', '/var/lib/actix/threads/metrics.db')).code, 0);
   await does('apt-get', 'purge', '-y', '-q', 'actix');
-  const left = 'ls -d /var/lib/actix /run/actix /etc/actix /usr/lib/actix /usr/share/actix /etc/logrotate.d/actix; ps -u actix; getent passwd actix';
-  it.equal('left after the purge', (await run('sh', '-c', `(${left}) 2> /dev/null`)).out, '');
+  const folders = '/var/lib/actix /run/actix /etc/actix /usr/lib/actix /usr/share/actix /etc/logrotate.d/actix';
+  const left = await run('sh', '-c', `(ls -d ${folders}; getent passwd actix; getent group actix) 2> /dev/null`);
+  it.equal('left after the purge', left.out, '');
 }
 
 await script('systemd', async (it) => {
