@@ -61,6 +61,11 @@ class Headers {
     return typeof value === 'object' && value !== null && #list in value ? value.#list : undefined;
   }
 
+  static isTyped(list) {
+    for (let i = 0; i < list.length; i += 2) if (list[i] === 'content-type') return true;
+    return false;
+  }
+
   #fill(init) {
     if (init === null || typeof init !== 'object') throw new TypeError('headers are an object, an array of pairs or Headers');
     if (#list in init) this.#list = init.#list.slice();

@@ -182,14 +182,16 @@ class FetchContext {
   passThroughOnException() {}
 }
 
-/** A handler (req) => Response that calls `app.fetch`. */
+/** A handler (req) => Response that calls `app.fetch`; respond.js knows it by `fetches`. */
 function handlerOf(app) {
-  return (req) => {
+  const handler = (req) => {
     const ctx = new FetchContext(req);
     const value = app.fetch(new FetchRequest(req), ctx, ctx);
     if (value === undefined) throw new TypeError('fetch() returned no Response; is a return or an await missing?');
     return value;
   };
+  handler.fetches = true;
+  return handler;
 }
 
 module.exports = { Request, FetchRequest, fetch, handlerOf };

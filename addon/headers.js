@@ -211,6 +211,15 @@ class RenderedHeaders {
     this.typed = true;
   }
 
+  find(lower) {
+    for (let i = 0; i < this.list.length; i += 2) if (this.list[i] === lower) return i;
+    return -1;
+  }
+
+  add(name, value) {
+    this.list = [...this.list, name, value];
+  }
+
   render() {
     const { list } = this;
     let text = '';

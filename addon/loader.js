@@ -187,7 +187,9 @@ async function placed(promise, at) {
 /** The handler behind its middleware; with `stream: true` the request's body comes in pieces. */
 function around(route, uses, handler) {
   const inner = uses.length === 0 ? handler : require('./middleware').chain(uses, handler);
-  return route.stream === true ? require('./incoming').streamed(inner) : inner;
+  const outer = route.stream === true ? require('./incoming').streamed(inner) : inner;
+  if (handler.fetches === true) outer.fetches = true;
+  return outer;
 }
 
 async function mounted(route, modules, root) {

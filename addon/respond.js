@@ -96,6 +96,7 @@ function fromLight(req, response) {
   if (body === undefined) return streamResponse(req, status, list, response.body);
   if (req._headers === null) req._headers = new RenderedHeaders(list);
   else addList(req._headers, list);
+  if (body !== null && typeof body !== 'string') typeText(req);
   return answer(req, status, NONE, body ?? bodyForHead(req, response));
 }
 
@@ -110,7 +111,14 @@ function addList(headers, list) {
 
 function streamResponse(req, status, list, body) {
   addList((req._headers ??= new ResponseHeaders()), list);
+  typeText(req);
   return beginStream(req, status, NONE, sourceOf(body), bytesOnly);
+}
+
+/** What servers of fetch modules on Node say of a body that nobody has given a type: an app moves here unchanged. */
+function typeText(req) {
+  if (req._route.handler.fetches !== true || req._headers.find('content-type') >= 0) return;
+  req._headers.add('content-type', 'text/plain; charset=UTF-8');
 }
 
 /** Of another implementation. */
@@ -121,6 +129,7 @@ function fromResponse(req, response) {
   }
   adoptHeaders((req._headers ??= new ResponseHeaders()), response);
   if (body === null) return answer(req, status, NONE, undefined);
+  typeText(req);
   if (typeof body === 'object' && isStream(body)) return guarded(req, fromBody(req, status, response));
   return guarded(req, response.arrayBuffer().then((buffer) => answer(req, status, NONE, new Uint8Array(buffer))));
 }
@@ -331,6 +340,9 @@ function report(req, level, what, err) {
   native.log(level, `${what}: ${messageOf(err)}`, fields);
 }
 
+/** As server/http/traceparent.h: version, trace-id, parent-id, flags; version 00 ends there. */
+const TRACEPARENT = /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-.*)?$/;
+
 /** Flat fields that tell which request it was; what is gone is left out. */
 function placeOf(req) {
   const fields = ['route', req._route.pattern];
@@ -340,6 +352,8 @@ function placeOf(req) {
   if (method !== undefined) fields.push('method', method);
   if (path !== undefined) fields.push('path', path);
   if (id !== undefined) fields.push('id', id);
+  const trace = TRACEPARENT.exec(native.header(req._slot, req._gen, 'traceparent') ?? '');
+  if (trace !== null) fields.push('trace_id', trace[1]);
   return fields;
 }
 

@@ -10,7 +10,9 @@ const { useLight } = require('./respond');
 
 const Real = nodes('Response');
 
-const TEXT_TYPE = 'text/plain;charset=UTF-8';
+/** With the space that other servers of fetch modules send, until Node's own Response takes over: that has none. */
+const TEXT_TYPE = 'text/plain; charset=UTF-8';
+const NODES_TEXT_TYPE = 'text/plain;charset=UTF-8';
 const FORM_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8';
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** Statuses that carry no body. */
@@ -33,18 +35,25 @@ class Response {
   constructor(body = null, init = undefined) {
     if (init !== undefined && init !== null) this.#begin(init);
     this.#body = body;
-    if (typeof body === 'string') this.#type = TEXT_TYPE;
+    if (typeof body === 'string') this.#type ??= TEXT_TYPE;
     else if (body !== null) this.#adopt(body);
     if (this.#body !== null && EMPTY.has(this.#status)) throw new TypeError(`a Response with status ${this.#status} has no body`);
   }
 
   #begin(init) {
     if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('the second argument of Response is an object');
-    const { status, statusText, headers } = init;
+    const { status, statusText } = init;
+    const headers = #body in init ? undefined : init.headers;
     if (status !== undefined) this.#status = statusOf(status);
     if (statusText !== undefined && statusText !== '') this.#reason = reasonOf(statusText);
+    if (#body in init) this.#beginAs(init);
     if (headers !== undefined) this.#headers = new Headers(headers);
-    if (#body in init && isWhole(init.#body)) this.#head = init.#body;
+  }
+
+  #beginAs(other) {
+    if (other.#headers !== undefined) this.#headers = new Headers(other.#headers);
+    this.#type = other.#type;
+    if (isWhole(other.#body)) this.#head = other.#body;
   }
 
   #adopt(body) {
@@ -56,18 +65,18 @@ class Response {
     else if (types.isAnyArrayBuffer(body)) this.#body = new Uint8Array(body);
     else if (body instanceof URLSearchParams) {
       this.#body = String(body);
-      this.#type = FORM_TYPE;
+      this.#type ??= FORM_TYPE;
     } else if (typeof body === 'object') this.#adoptReal(new Real(body));
     else {
       this.#body = String(body);
-      this.#type = TEXT_TYPE;
+      this.#type ??= TEXT_TYPE;
     }
   }
 
   #adoptReal(real) {
     this.#real = real;
     this.#body = undefined;
-    this.#type = real.headers.get('content-type') ?? undefined;
+    this.#type ??= real.headers.get('content-type') ?? undefined;
   }
 
   static [Symbol.hasInstance](value) {
@@ -118,11 +127,12 @@ class Response {
   /** Names in lower case and values, in turn; to be read only. */
   static listOf(value) {
     const list = value.#headers === undefined ? [] : Headers.listOf(value.#headers);
-    return value.#type === undefined || list.includes('content-type') ? list : [...list, 'content-type', value.#type];
+    return value.#type === undefined || Headers.isTyped(list) ? list : [...list, 'content-type', value.#type];
   }
 
   #full() {
     if (this.#real === undefined) {
+      if (this.#type === TEXT_TYPE) this.#type = NODES_TEXT_TYPE;
       const { status } = this;
       this.#real = new Real(this.#body, { status, statusText: this.#reason, headers: [...this.headers] });
     }
