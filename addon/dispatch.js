@@ -5,6 +5,7 @@ const { respond, failed } = require('./respond');
 const { sweep } = require('./uploads');
 const isolate = require('./isolate');
 const eager = require('./eager');
+const apm = require('./apm');
 
 // Words of `batch`, see native.d.ts
 const COUNT = 0;
@@ -25,6 +26,7 @@ function record({ method, pattern, handler, name, kind = 'handler', body_max: bo
 function makeDispatch(native, batch, routes) {
   sweepUploads(routes);
   share(batch);
+  apm.install(routes);
 
   function enter(i) {
     const at = FIRST + WORDS * i;

@@ -5,6 +5,7 @@
 const { IncomingMessage, ServerResponse, OutgoingMessage } = require('node:http');
 const native = require('./native');
 const { METHODS, FIELDS } = require('./names');
+const apm = require('./apm');
 const { failed } = require('./respond');
 const { Connection } = require('./node_socket');
 
@@ -33,7 +34,7 @@ function mount(listener, lines) {
     const req = incoming(connection);
     const res = outgoing(req, connection, lines);
     try {
-      const value = listener(req, res);
+      const value = apm.enabled() ? apm.enter(req, res, () => listener(req, res)) : listener(req, res);
       if (typeof value?.then === 'function') value.then(undefined, (err) => fail(request, connection, err));
     } catch (err) {
       fail(request, connection, err);

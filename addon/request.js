@@ -77,6 +77,7 @@ class More {
     this.outgoing = undefined; // stream.js: a response that is still being written
     this.incoming = undefined; // incoming.js: a body that is read in pieces
     this.bodyStream = undefined;
+    this.trace = undefined; // apm.js: told of the end
   }
 }
 
@@ -389,7 +390,7 @@ function answer(req, status, content, body) {
   else if (headers === null) native.send(req._slot, req._gen, status, content, body);
   else native.send(req._slot, req._gen, status, headers.typed ? NONE : content, body, headers.render());
   req._sent = ANSWERED;
-  if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more);
+  if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more, status);
 }
 
 /** The head of a response whose body follows through `outgoing` (stream.js); length: bytes, -1 = unknown.  False when
@@ -400,6 +401,7 @@ function openStream(req, status, content, length, outgoing) {
   const lines = headers === null ? undefined : headers.render();
   const kind = headers !== null && headers.typed ? NONE : content;
   req._sent = ANSWERED;
+  outgoing.status = status;
   moreOf(req).outgoing = outgoing;
   return native.streamOpen(req._slot, req._gen, status, kind, lines, length) && !late;
 }
@@ -407,8 +409,9 @@ function openStream(req, status, content, length, outgoing) {
 /** The last of it has been given, or nobody wants it any more. */
 function closeStream(req) {
   const more = moreOf(req);
+  const status = more.outgoing?.status;
   more.outgoing = undefined;
-  if (req._sent !== OPEN) end(req, more);
+  if (req._sent !== OPEN) end(req, more, status);
 }
 
 /** Whatever is a number goes to native code in words that both see: taking it out of a value costs a call each. */
@@ -429,16 +432,23 @@ function answerAgain(req) {
 function refuse(req, status, message, limit, cause) {
   native.fail(req._slot, req._gen, status, message, limit, cause);
   req._sent = REFUSED;
-  if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more);
+  if (req._memo !== null && req._memo.more !== undefined) end(req, req._memo.more, status);
 }
 
-function end(req, more) {
+function end(req, more, status) {
   if (more.outgoing !== undefined) return; // comes again with closeStream
   more.incoming?.broken(errors.requestEnded('the rest of the body'));
-  if (more.abort !== undefined || more.temporary !== undefined) {
+  if (more.abort !== undefined || more.temporary !== undefined || more.trace !== undefined) {
     if (watched.get(req._slot) === req) watched.delete(req._slot);
     forms.release(more);
+    more.trace?.(status);
   }
+}
+
+/** told(status) is called once the response was given, or with undefined when nobody is left who would get it. */
+function trace(req, told) {
+  moreOf(req).trace = told;
+  observe(req);
 }
 
 /** From native code: something has happened to a request that is watched or has a body in pieces (native.d.ts).  0 = the server answers 504 as soon as this returns,
@@ -446,12 +456,14 @@ function end(req, more) {
  *  nowhere. */
 function gone(slot, gen, why) {
   const req = watched.get(slot); // which the end of its stream takes out
+  if (why === 1 && req?._gen === gen) req._memo.more.trace?.(undefined);
   streamEvent(slot, gen, why, why === 0 ? timedOut : clientGone);
   if (why > 1 || req === undefined || req._gen !== gen) return;
   if (why === 0) {
     watched.delete(slot);
     req._gen = stale(gen);
     forms.release(req._memo.more);
+    req._memo.more.trace?.(504);
   } else if (req._memo.more.temporary !== undefined) native.watch(slot, gen); // its files still want to know of the 504
   req._memo.more.abort?.abort(why === 0 ? timedOut() : clientGone());
 }
@@ -579,6 +591,6 @@ function valueOf(form, key) {
 }
 
 module.exports = {
-  share, Request, answer, openStream, closeStream, refuse, gone, observe, streamsOf, methodOf, sentOf,
+  share, Request, answer, openStream, closeStream, refuse, gone, observe, trace, streamsOf, methodOf, sentOf,
   OPEN, ANSWERED, NONE, TEXT, JSON_TEXT, BYTES,
 }; // prettier-ignore

@@ -7,6 +7,7 @@ const registry = require('./registry');
 const { makeDispatch, record, gone } = require('./dispatch');
 const { respond, failed } = require('./respond');
 const { background } = require('./background');
+const apm = require('./apm');
 const { DEFAULTS } = require('./forms');
 
 // Names and defaults: server/net/settings.def; microseconds and bytes.
@@ -210,6 +211,7 @@ function gateOf(records) {
   return (onError) => {
     runHooks(hooks).then(() => {
       records.forEach((r, i) => (r.handler = handlers[i]));
+      apm.install(records);
       open();
     }, onError);
   };

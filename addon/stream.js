@@ -52,6 +52,7 @@ class Outgoing {
     this.ended = ended;
     this.over = false;
     this.full = false;
+    this.status = 0; // of its head
     /** Told when nothing more is wanted; must not throw. */
     this.onStop = undefined;
     entryOf(req).outgoing = this;

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "http/traceparent.h"
 #include "net/internal.h"
 
 enum { ACCESS_BUFFER = 65536 };
@@ -70,6 +71,11 @@ static void line_json(struct ax_buf *b, struct ax_request *r, ax_wall at, int64_
     add_text(b, ax_str(ax_request_remote(r)));
     ax_buf_addf(b, ",\"id\":\"%s\",\"worker\":%u,\"agent\":", ax_request_id(r), r->worker->id);
     add_text(b, ax_head_field(&r->head, AX_STR("user-agent")));
+    struct ax_str trace = ax_trace_id(ax_head_known(&r->head, AX_FIELD_TRACEPARENT));
+    if (trace.n) {
+        ax_buf_adds(b, ",\"trace_id\":");
+        add_text(b, trace);
+    }
     ax_buf_adds(b, "}\n");
 }
 
