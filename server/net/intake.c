@@ -443,7 +443,6 @@ bool ax_intake_body(void *conn, const char *p, size_t n)
     } else if (AX_LIKELY(small ? keep_inline(r, p, n) : ax_body_add(r, p, n))) {
         return true;
     }
-    return true;
     ax_intake_body_refused(c, 503, "no memory for the body", "limits.body_memory");
     return false;
 }

@@ -386,6 +386,8 @@ static inline void own_site(struct server *s)
     add_route(s, AX_GET, "/ready", "health", (struct ax_route){.kind = AX_SITE_HEALTH});
     add_route(s, AX_POST, "/small", "echo", (struct ax_route){.body_max = 10});
     add_route(s, AX_GET, "/dir/", "hello", (struct ax_route){0});
+    add_route(s, AX_POST, "/upload", "custom", (struct ax_route){.stream = true, .body_max = 64 << 20});
+    add_route(s, AX_POST, "/upload/small", "custom", (struct ax_route){.stream = true, .body_max = 100000});
     if (ax_site_freeze(s->site, &err) < 0)
         fail_msg("%s", err.msg);
 }
