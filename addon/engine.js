@@ -50,7 +50,8 @@ function begin() {
     fail([{ message: err.message }]);
     return;
   }
-  crew.start();
+  if (plan.inspect === undefined) crew.start();
+  else require('./inspect').open(plan.inspect).then(() => crew.start());
 }
 
 /** What the watchdog has done, see native.d.ts. */
@@ -94,10 +95,10 @@ function reopenLogs() {
 }
 
 /** Everything that was found, then the end. */
-function fail(errors) {
+function fail(errors, shown = false) {
   if (engine.over) return;
   engine.over = true;
-  control.tell({ type: 'failed', errors }, () => leave(1));
+  control.tell({ type: 'failed', errors, shown }, () => leave(1));
 }
 
 // ---- stop
@@ -106,6 +107,7 @@ function stop(reason, handover) {
   if (engine.stopping !== undefined) return;
   engine.stopping = reason;
   engine.handover = handover;
+  if (plan.inspect !== undefined) require('./inspect').close();
   native.engineStopAccepting(engine.handle);
   crew.end(reason, handover);
   control.tell({ type: 'not_accepting' });

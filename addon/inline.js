@@ -85,11 +85,14 @@ class Inline {
         clearTimeout(this.#timer);
         this.#state = 'ready';
         native.engineTrim();
-        this.#control.tell({ type: 'ready', workers: 1 });
+        this.#control.tell({ type: 'ready', workers: 1, broken: message.broken });
         if (this.#engine.lameDuck) this.lameDuck();
         break;
+      case 'files':
+        this.#control.tell({ type: 'files', files: message.files });
+        break;
       case 'failed':
-        this.#engine.fail(message.errors);
+        this.#engine.fail(message.errors, message.shown);
         break;
       case 'fatal':
         this.#state = 'draining';

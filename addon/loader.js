@@ -8,6 +8,7 @@ const { isModuleNamespaceObject } = require('node:util/types');
 const native = require('./native');
 const registry = require('./registry');
 const { installImports } = require('./resolve');
+const { isTypeScript, prepare: prepareTypeScript } = require('./typescript');
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'ANY'];
 /** What Node says when require() meets a module that only import() can load. */
@@ -29,7 +30,7 @@ async function load(plan, loading) {
     try {
       return await work();
     } catch (err) {
-      errors.push({ at: err instanceof PlanError ? (err.at ?? at) : at, message: err.message });
+      errors.push({ at: err instanceof PlanError ? (err.at ?? at) : at, message: err.message, where: err.where });
       return [];
     }
   };
@@ -67,11 +68,14 @@ async function loadFile(file, root) {
   try {
     return await requireOrImport(file);
   } catch (err) {
-    throw new PlanError(`cannot load ${shown(file, root)}: ${reasonOf(err, file, root)}`);
+    const failed = new PlanError(`cannot load ${shown(file, root)}: ${reasonOf(err, file, root)}`);
+    failed.where = require('./dev').whereOf(err); // for `actix dev`
+    throw failed;
   }
 }
 
 async function requireOrImport(file) {
+  if (isTypeScript(file)) prepareTypeScript(file);
   if (!isEsm(file)) {
     try {
       return require(file);
@@ -87,8 +91,8 @@ async function requireOrImport(file) {
 /** Told beforehand, although newer Nodes can require() ESM: only import() knows of `actix-js` there. */
 function isEsm(file) {
   const extension = path.extname(file);
-  if (extension === '.mjs') return true;
-  if (extension !== '.js' || !fs.existsSync(file)) return false;
+  if (extension === '.mjs' || extension === '.mts') return true;
+  if ((extension !== '.js' && extension !== '.ts') || !fs.existsSync(file)) return false;
   const type = packageType(path.dirname(file));
   return type === undefined ? /^(?:import|export)\b[\s{*"']/m.test(fs.readFileSync(file, 'utf8')) : type === 'module';
 }

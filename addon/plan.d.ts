@@ -65,7 +65,12 @@ export interface Plan {
   /** Absolute folder of the manifest. */
   root: string;
   manifest: string;
+  /** `actix dev`: errors are shown where they happen, and the files that were loaded are reported. */
   dev: boolean;
+  /** actix dev: nobody else serves, so code that does not load is answered with a page that says why. */
+  page: boolean;
+  /** HOST:PORT for a debugger; absent: none. */
+  inspect?: string;
   workers: number;
   balance: 'least_connections' | 'round_robin' | 'least_inflight';
   minReady: number;
@@ -105,9 +110,12 @@ export interface Plan {
 
 /** Engine to supervisor. */
 export type FromEngine =
-  | { type: 'ready'; workers: number }
+  /** broken: what answers is the page that says why the code does not load (actix dev). */
+  | { type: 'ready'; workers: number; broken?: boolean }
+  /** actix dev: files that were loaded, node_modules excepted. */
+  | { type: 'files'; files: string[] }
   /** Cannot start: every error found by the first worker that failed; the engine then exits with 1. */
-  | { type: 'failed'; errors: { at?: Place; message: string }[] }
+  | { type: 'failed'; errors: { at?: Place; message: string }[]; shown?: boolean }
   | { type: 'event'; kind: 'crash' | 'restart' | 'stall' | 'timeout' | 'limit'; text: string; worker?: number }
   /** zombies: threads of workers taken over that do not end. */
   | {

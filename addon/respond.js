@@ -299,8 +299,14 @@ function refuseWith(req, err) {
 
 function refuseWithStack(req, status, message, err) {
   req._headers = null;
+  const dev = require('./dev');
+  if (dev.wantsHtml(native.header(req._slot, req._gen, 'accept'))) {
+    req._headers = new ResponseHeaders();
+    req._headers.add('content-type', 'text/html; charset=utf-8');
+    return answer(req, status, NONE, dev.errorPage(status, message, err, { method: methodOf(native.method(req._slot, req._gen)), path: pathOf(req) }));
+  }
   const path = status === 404 ? pathOf(req) : undefined;
-  answer(req, status, JSON_TEXT, JSON.stringify({ error: message, path, stack: stackOf(err) }));
+  return answer(req, status, JSON_TEXT, JSON.stringify({ error: message, path, stack: stackOf(err) }));
 }
 
 function statusOf(err) {
@@ -334,6 +340,7 @@ function ignored(req) {
 }
 
 function report(req, level, what, err) {
+  if (development && level === ERROR) return require('./dev').showFailure(what, err, routeText(req));
   const fields = placeOf(req);
   const stack = stackOf(err);
   if (stack !== undefined) fields.push('stack', stack);
@@ -342,6 +349,8 @@ function report(req, level, what, err) {
 
 /** As server/http/traceparent.h: version, trace-id, parent-id, flags; version 00 ends there. */
 const TRACEPARENT = /^(?:00(?=.{53}$)|(?!00|ff)[\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-.*)?$/;
+
+const routeText = (req) => `${methodOf(native.method(req._slot, req._gen)) ?? req._route.method} ${pathOf(req) ?? req._route.pattern}`;
 
 /** Flat fields that tell which request it was; what is gone is left out. */
 function placeOf(req) {

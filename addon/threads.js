@@ -55,6 +55,7 @@ class Threads {
   #zombies = new Set();
   #open = false; // workers need not wait for each other any more
   #started = false; // all workers have been ready once
+  #broken = false; // actix dev: what answers is the page that says why the code does not load
 
   constructor(engine) {
     this.#engine = engine;
@@ -140,11 +141,15 @@ class Threads {
         this.#prepared(place);
         break;
       case 'ready':
+        this.#broken ||= message.broken;
         this.#ready(place);
+        break;
+      case 'files':
+        this.#control.tell({ type: 'files', files: message.files });
         break;
       case 'failed':
         clearTimeout(place.timer);
-        if (this.#decides(place)) this.#engine.fail(message.errors);
+        if (this.#decides(place)) this.#engine.fail(message.errors, message.shown);
         else thread.why = message.errors.map((e) => e.message).join('; ');
         break;
       case 'fatal':
@@ -180,7 +185,7 @@ class Threads {
     if (!this.#started && this.#places.every(({ readyAt }) => readyAt > 0)) {
       this.#started = true;
       native.engineTrim();
-      this.#control.tell({ type: 'ready', workers: this.#plan.workers });
+      this.#control.tell({ type: 'ready', workers: this.#plan.workers, broken: this.#broken });
     }
   }
 

@@ -20,7 +20,7 @@ const INFO = 2;
 
 let port; // { postMessage(message), onMessage(fn), exit(code) }
 let engine, id, plan, hold;
-const state = { serving: false, ending: false, routes: [], sayClose: () => undefined };
+const state = { serving: false, ending: false, routes: [], records: undefined, broken: false, sayClose: () => undefined };
 
 /** Once per environment, before user code: nothing of ours may be seen by it, and nothing of its may be missed. */
 function runWorker(thePort, data) {
@@ -34,6 +34,7 @@ function runWorker(thePort, data) {
   require('./globals').install();
   registry.setWorker({ id, count: plan.workers, generation: plan.generation, isolation: plan.isolation ?? 'thread' });
   registry.setServing({ url: plan.listen[0]?.url ?? '', log: logOnce });
+  if (plan.dev) develop();
   process.on('uncaughtException', uncaught);
   process.on('unhandledRejection', rejected);
   port.onMessage(receive);
@@ -58,6 +59,7 @@ function logOnce(message) {
 
 async function start() {
   const { errors, routes } = await load(plan, starting);
+  require('./watch').report();
   if (errors.length > 0) return failStart(errors);
   registry.freeze();
   state.routes = routes;
@@ -68,17 +70,30 @@ async function start() {
     try {
       await hook();
     } catch (err) {
-      return failStart([{ message: `an onStart hook failed: ${lineOf(err)}${thrownAt(err)}` }]);
+      return failStart([{ message: `an onStart hook failed: ${lineOf(err)}${thrownAt(err)}`, where: placeIfDev(err) }]);
     }
   }
+  return prepared();
+}
+
+/** While another engine serves, nobody begins before all can. */
+function prepared() {
   return hold ? port.postMessage({ type: 'prepared' }) : serve();
 }
+
+/** `actix dev`: stacks tell of the sources that were written, and the supervisor of the files that were loaded. */
+function develop() {
+  process.setSourceMapsEnabled(true);
+  if (id === 0) require('./watch').start((files) => port.postMessage({ type: 'files', files }));
+}
+
+const placeIfDev = (err) => (plan.dev ? require('./dev').whereOf(err) : undefined);
 
 function serve() {
   if (state.ending) return;
   state.serving = true;
   native.workerReady();
-  port.postMessage({ type: 'ready' });
+  port.postMessage({ type: 'ready', broken: state.broken });
 }
 
 /** ` (handlers/a.js:3:9)`, or nothing where no file is to blame. */
@@ -98,6 +113,7 @@ function newWorker({ engine, id, plan, routes }) {
   const batch = native.batchNew(plan.settings.batch);
   const records = routes.map((route, i) => record(route, i + 1, route.uploads));
   const dispatch = makeDispatch(native, batch, records);
+  state.records = records;
   try {
     native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, event: eventsOf(routes) });
   } catch (err) {
@@ -127,10 +143,24 @@ function nativeRoute({ pattern, method, kind, name, status, body, headers, healt
 }
 
 function failStart(errors) {
-  if (state.ending) return;
+  if (state.ending || state.broken) return;
+  if (plan.dev) require('./dev').show(errors, plan);
+  if (plan.page) {
+    showPage(errors);
+    return;
+  }
   state.ending = true;
-  port.postMessage({ type: 'failed', errors });
+  port.postMessage({ type: 'failed', errors, shown: plan.dev });
   leave(1);
+}
+
+/** `actix dev`, and nobody else serves: every path tells what is wrong, until it is mended. */
+function showPage(errors) {
+  const dev = require('./dev');
+  state.broken = true;
+  if (state.records === undefined) newWorker({ engine, id, plan, routes: [dev.brokenRoute(errors, plan)] });
+  else for (const route of state.records) route.handler = dev.brokenHandler(errors, plan);
+  prepared();
 }
 
 // ---- end
@@ -189,7 +219,7 @@ function leave(code) {
 function uncaught(err) {
   const text = `uncaught exception: ${lineOf(err)}`;
   native.log(ERROR, text, [...routeOf(err, state.routes), ...stackOf(err)]);
-  if (!state.serving) return failStart([{ message: text }]);
+  if (!state.serving) return failStart([{ message: text, where: placeIfDev(err) }]);
   if (!state.ending) port.postMessage({ type: 'fatal', text, route: blamed(err, state.routes) });
   return end('crash', plan.shutdown_us < 0 ? Infinity : plan.shutdown_us / MICROSECONDS_PER_MS, true);
 }

@@ -1,4 +1,5 @@
-/* `actix serve`: what the supervisor needs from options and environment, and the way into the background. */
+/* `actix serve` and `actix dev`: what the supervisor needs from options and environment, and the way into the
+ * background. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,9 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "cli/app.h"
+#include "cli/dev_mode.h"
 #include "cli/print.h"
+#include "cli/serving.h"
 #include "supervisor/cpus.h"
 #include "supervisor/dirs.h"
 #include "supervisor/supervisor.h"
@@ -27,6 +30,8 @@ struct wish {
     char host[HOST_MAX];
     bool given; /* something replaces server.listen */
     unsigned workers;
+    bool dev;
+    char inspect[AX_INSPECT_MAX]; /* HOST:PORT; "" = no debugger */
 };
 
 static bool host_ok(const char *host)
@@ -103,6 +108,32 @@ static int wish_workers(const struct ax_app *app, const struct ax_args *args, st
     return AX_EXIT_OK;
 }
 
+/* What dev and a debugger want else. */
+static int wish_mode(struct ax_app *app, const struct ax_args *args, bool dev, struct wish *w)
+{
+    int code = ax_inspect_address(app, args, w->inspect);
+
+    w->dev = dev;
+    if (code != AX_EXIT_OK)
+        return code;
+    if (dev)
+        ax_tune_dev(app->manifest);
+    if (w->inspect[0])
+        ax_tune_inspect(app->manifest);
+    if (w->inspect[0] || (dev && !w->workers))
+        w->workers = 1;
+    return AX_EXIT_OK;
+}
+
+static int wish_all(struct ax_app *app, const struct ax_args *args, bool dev, struct wish *w)
+{
+    int code = wish_listen(app, args, w);
+
+    if (code == AX_EXIT_OK)
+        code = wish_workers(app, args, w);
+    return code == AX_EXIT_OK ? wish_mode(app, args, dev, w) : code;
+}
+
 struct background {
     bool on;
     int ready; /* one byte tells the parent that the app answers; -1 = not in the background */
@@ -113,6 +144,7 @@ struct background {
 struct serving { /* what the callbacks of the supervisor need */
     struct ax_args *args;
     struct background *bg;
+    bool dev;
     char *cwd; /* $PWD as it was at the start, if it named the folder that we are in; NULL = it did not */
 };
 
@@ -133,14 +165,6 @@ static char *logical_cwd(void)
     return ax_strdup(pwd);
 }
 
-static int read_wish(struct ax_args *args, struct again *a)
-{
-    if (wish_listen(&a->app, args, &a->wish) != AX_EXIT_OK ||
-        wish_workers(&a->app, args, &a->wish) != AX_EXIT_OK)
-        return -AX_E_RANGE; /* said on stderr */
-    return 0;
-}
-
 static int on_read(void *ctx, struct ax_reading *ret,
                    void (*problem)(void *to, const struct ax_err *err, bool warning), void *to)
 {
@@ -152,7 +176,9 @@ static int on_read(void *ctx, struct ax_reading *ret,
         int code = ax_app_read(s->args, &a->app);
         for (size_t i = 0; i < a->app.problems.n; i++)
             problem(to, &a->app.problems.v[i].err, a->app.problems.v[i].warning);
-        rc = code == AX_EXIT_OK ? read_wish(s->args, a) : -AX_E_SYNTAX;
+        rc = code != AX_EXIT_OK                                           ? -AX_E_SYNTAX
+             : wish_all(&a->app, s->args, s->dev, &a->wish) == AX_EXIT_OK ? 0
+                                                                          : -AX_E_RANGE; /* said on stderr */
     } else if (a) {
         struct ax_err err = {0};
         ax_fail_os(&err, errno, "cannot enter %s", s->cwd);
@@ -295,14 +321,29 @@ static void on_ready(void *ctx)
 
 static void on_problem(void *ctx, const struct ax_err *err)
 {
+    const struct serving *s = ctx;
+
+    if (s->dev)
+        ax_dev_problem(err);
+    else
+        ax_say_err(err, AX_EXIT_FAILED);
+}
+
+static void on_reloaded(void *ctx, const char *file, unsigned ms, const char *why)
+{
     (void)ctx;
-    ax_say_err(err, AX_EXIT_FAILED);
+    ax_dev_reloaded(file, ms, why);
 }
 
 static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w, struct background *bg,
                  int left)
 {
-    struct serving serving = {args, bg, logical_cwd()};
+    struct serving serving = {args, bg, w->dev, logical_cwd()};
+    const char *discovered[] = {app->manifest->file};
+    struct ax_dev_mode dev = {.files = app->nfiles ? app->files : discovered,
+                              .nfiles = app->nfiles ? app->nfiles : 1,
+                              .color = ax_color(args, stdout),
+                              .reloaded = on_reloaded};
     struct ax_serve_options o = {
         .manifest = app->manifest,
         .state = {.option = ax_args_value(args, "state"),
@@ -312,6 +353,8 @@ static int serve(struct ax_app *app, struct ax_args *args, const struct wish *w,
         .listen = w->given ? &w->listen : NULL,
         .workers = w->workers,
         .pid_file = ax_app_option(app, args, "pid-file"),
+        .dev = w->dev ? &dev : NULL,
+        .inspect = w->inspect[0] ? w->inspect : NULL,
         .cwd = serving.cwd,
         .left = left,
         .output = bg->on ? bg->log : -1,
@@ -365,7 +408,7 @@ static int tell_what_it_is(void)
     return AX_EXIT_OK;
 }
 
-static int serve_run(struct ax_args *args)
+static int run(struct ax_args *args, bool dev)
 {
     struct ax_app app;
     struct wish w = {.given = false};
@@ -377,9 +420,12 @@ static int serve_run(struct ax_args *args)
         return code;
     code = ax_app_load(args, &app);
     if (code == AX_EXIT_OK)
-        code = wish_listen(&app, args, &w);
-    if (code == AX_EXIT_OK)
-        code = wish_workers(&app, args, &w);
+        code = wish_all(&app, args, dev, &w);
+    if (code == AX_EXIT_OK && dev)
+        ax_dev_environment(&app);
+    if (code == AX_EXIT_OK && w.inspect[0])
+        fprintf(stderr, "one worker, for a debugger at %s; timeouts.stall, handler and startup are off\n",
+                w.inspect);
     bool stays = su.left || !ax_args_flag(args, "daemon", false);
     if (code == AX_EXIT_OK && su.asked)
         code = tell_what_it_is();
@@ -391,13 +437,23 @@ static int serve_run(struct ax_args *args)
     return code;
 }
 
+static int serve_run(struct ax_args *args)
+{
+    return run(args, false);
+}
+
+int ax_serving_dev(struct ax_args *args)
+{
+    return run(args, true);
+}
+
 static const struct ax_opt options[] = {
     AX_OPTS_APP,
     {"host", 0, AX_OPT_VALUE, "H", "address to listen on, instead of server.listen", 0, NULL},
     {"port", 'p', AX_OPT_VALUE, "P", "port to listen on, instead of server.listen; 0 picks a free one", 0,
      NULL},
     {"workers", 'w', AX_OPT_VALUE, "N", "JavaScript workers, or auto", 0, NULL},
-    {"inspect", 0, AX_OPT_OPTIONAL, "H:P", "let a debugger connect", AX_OPT_LATER, NULL},
+    {"inspect", 0, AX_OPT_OPTIONAL, "H:P", "let a debugger connect; one worker", 0, NULL},
     {"daemon", 'd', AX_OPT_FLAG, NULL, "run in the background; returns when the app answers", 0, NULL},
     {"pid-file", 0, AX_OPT_VALUE, "FILE", "write the process id here too", 0, NULL},
     AX_OPT_END,

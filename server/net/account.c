@@ -93,6 +93,23 @@ static void line_text(struct ax_buf *b, struct ax_request *r, ax_wall at, int64_
                 ax_request_remote(r));
 }
 
+/* `actix dev`: for the eye of one person, without a date. */
+static void line_dev(struct ax_buf *b, struct ax_request *r, int64_t us, bool color)
+{
+    static const char *const colors[] = {"", "", "\033[32m", "\033[36m", "\033[33m", "\033[31m"};
+    unsigned class = r->status / 100 < AX_COUNT(colors) ? r->status / 100 : 0;
+
+    ax_buf_add_json(b, method_of(r));
+    ax_buf_addc(b, ' ');
+    ax_buf_add_json(b, ax_head_str(&r->head, r->head.target));
+    ax_buf_addf(b, " %s%u%s ", color ? colors[class] : "", r->status,
+                color && *colors[class] ? "\033[0m" : "");
+    if (us < 1000000)
+        ax_buf_addf(b, "%.1f ms\n", (double)us / 1000);
+    else
+        ax_buf_addf(b, "%.2f s\n", (double)us / 1000000);
+}
+
 /* Apache's combined format; the identity and user fields are always '-'. */
 static void line_combined(struct ax_buf *b, struct ax_request *r, ax_wall at)
 {
@@ -122,6 +139,10 @@ static void write_line(struct ax_buf *b, struct ax_request *r, ax_wall at, int64
         break;
     case AX_ACCESS_COMBINED:
         line_combined(b, r, at);
+        break;
+    case AX_ACCESS_DEV:
+    case AX_ACCESS_DEV_COLOR:
+        line_dev(b, r, us, r->worker->set->access_format == AX_ACCESS_DEV_COLOR);
         break;
     default:
         line_text(b, r, at, us);

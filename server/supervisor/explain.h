@@ -62,6 +62,6 @@ void ax_explain_fini(struct ax_explain *e);
 /* Of route `route`; the text is BORROWED for the call. */
 typedef void ax_routes_warning(void *ctx, size_t route, const char *text);
 /* Every finding in the order of the table: routes that others hide, and such as no request can reach. */
-void ax_routes_lint(const struct ax_explain_route *routes, size_t n, ax_routes_warning *warn, void *ctx);
+void ax_routes_lint(const struct ax_explain_route *routes, size_t n, ax_routes_warning *told, void *ctx);
 
 #endif

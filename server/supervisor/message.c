@@ -78,10 +78,28 @@ static int parse_killed(const json_t *o, struct ax_message *m)
     return !m->method == !m->pattern ? 0 : -AX_E_PROTO;
 }
 
+static int parse_files(const json_t *o, struct ax_message *m)
+{
+    const json_t *list = json_object_get(o, "files");
+    size_t n = json_array_size(list);
+
+    n = n > AX_MESSAGE_FILES ? AX_MESSAGE_FILES : n;
+    m->file = ax_calloc(n + 1, sizeof *m->file);
+    if (!m->file)
+        return -AX_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        if (!name)
+            return -AX_E_PROTO;
+        m->file[m->nfiles++] = name;
+    }
+    return 0;
+}
+
 static int parse_type(const json_t *o, struct ax_message *m)
 {
-    static const char *const types[] = {"ready",   "failed", "event", "workers",
-                                        "drained", "killed", "renew", "not_accepting"};
+    static const char *const types[] = {"ready",  "failed", "event",         "workers", "drained",
+                                        "killed", "renew",  "not_accepting", "files"};
     const char *type = text(o, "type", "");
     unsigned i = 0;
 
@@ -91,9 +109,13 @@ static int parse_type(const json_t *o, struct ax_message *m)
     switch (i) {
     case AX_MSG_READY:
         m->workers = number(o, "workers");
+        m->broken = json_is_true(json_object_get(o, "broken"));
         return 0;
     case AX_MSG_FAILED:
+        m->shown = json_is_true(json_object_get(o, "shown"));
         return parse_failed(o, m);
+    case AX_MSG_FILES:
+        return parse_files(o, m);
     case AX_MSG_EVENT:
         return parse_event(o, m);
     case AX_MSG_WORKERS:
@@ -131,6 +153,7 @@ void ax_message_fini(struct ax_message *m)
 {
     ax_free(m->error);
     ax_free(m->worker);
+    ax_free(m->file);
     json_decref(m->json);
     *m = (struct ax_message){0};
 }

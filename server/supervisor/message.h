@@ -2,6 +2,7 @@
 #ifndef AX_SUPERVISOR_MESSAGE_H
 #define AX_SUPERVISOR_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -16,6 +17,7 @@ enum ax_message_type {
     AX_MSG_KILLED,
     AX_MSG_RENEW,
     AX_MSG_NOT_ACCEPTING,
+    AX_MSG_FILES,
 };
 
 struct ax_message_error {
@@ -27,7 +29,7 @@ struct ax_message_worker {
     unsigned id, restarts;
     char state[16]; /* starting ready draining gone */
 };
-enum { AX_MESSAGE_ERRORS = 64, AX_MESSAGE_WORKERS = 1024 };
+enum { AX_MESSAGE_ERRORS = 64, AX_MESSAGE_WORKERS = 1024, AX_MESSAGE_FILES = 4096 };
 
 struct ax_message {
     enum ax_message_type type;
@@ -37,6 +39,10 @@ struct ax_message {
     unsigned workers;               /* READY; WORKERS: entries of worker[] */
     struct ax_message_error *error; /* FAILED; OWNED array, BORROWED strings */
     size_t nerrors;
+    bool shown;        /* FAILED: it has printed them itself (actix dev) */
+    bool broken;       /* READY: what answers is a page that says why the code does not load (actix dev) */
+    const char **file; /* FILES: what was loaded; OWNED array, BORROWED strings */
+    size_t nfiles;
     const char *kind, *text;          /* EVENT; BORROWED */
     int id;                           /* EVENT: worker, -1 = none */
     struct ax_message_worker *worker; /* WORKERS; OWNED */

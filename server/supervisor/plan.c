@@ -61,6 +61,8 @@ void ax_plan_settings(const struct ax_plan_input *in, struct ax_settings *ret)
     ret->access_format = in->access_format == AX_LOG_COMBINED ? AX_ACCESS_COMBINED
                          : in->access_format == AX_LOG_JSON   ? AX_ACCESS_JSON
                                                               : AX_ACCESS_TEXT;
+    if (in->dev && ret->access_format == AX_ACCESS_TEXT)
+        ret->access_format = in->color ? AX_ACCESS_DEV_COLOR : AX_ACCESS_DEV;
     ret->log_level = ax_log_level_of(m->log.level);
 }
 
@@ -359,7 +361,10 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put_int(o, "generation", in->generation, ok);
     put_str(o, "root", m->root, ok);
     put_str(o, "manifest", m->file, ok);
-    put_bool(o, "dev", false, ok);
+    put_bool(o, "dev", in->dev, ok);
+    put_bool(o, "page", in->page, ok);
+    if (in->inspect)
+        put_str(o, "inspect", in->inspect, ok);
     put_int(o, "workers", in->workers, ok);
     put_str(o, "balance", balance[m->server.balance], ok);
     put_int(o, "minReady", m->server.min_ready, ok);

@@ -17,6 +17,8 @@ struct ax_plan_input {
     unsigned engines, slot;       /* how many there are (0 counts as 1), and which of them this is */
     bool first;                   /* the app is starting: whatever fails in this engine fails it */
     bool hold;                    /* another engine serves: accept nothing before all workers are ready */
+    bool dev, page, color;        /* actix dev: see plan.d.ts; color: lines of requests are coloured */
+    const char *inspect;          /* HOST:PORT; NULL = no debugger */
     int64_t connections;          /* limits.connections, maybe lowered; AX_OFF */
     enum ax_log_format format, access_format; /* resolved, never AUTO */
     const struct ax_sockets *sockets;         /* NULL = none (check) */

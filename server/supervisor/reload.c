@@ -44,6 +44,12 @@ static void tell(struct ax_supervisor *s, json_t *line, bool last)
     ax_control_reloading(s->control, text, last);
 }
 
+/* Under `actix dev` a reload is one line, which o->dev prints. */
+static enum ax_log_level said_level(const struct ax_supervisor *s)
+{
+    return s->o->dev ? AX_LOG_DEBUG : AX_LOG_INFO;
+}
+
 __attribute__((format(printf, 3, 4))) static void tell_text(struct ax_supervisor *s, const char *kind,
                                                             const char *fmt, ...)
 {
@@ -53,7 +59,7 @@ __attribute__((format(printf, 3, 4))) static void tell_text(struct ax_supervisor
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    ax_log_info(&s->log, "reload: %s%s", strcmp(kind, "restart") == 0 ? "needs a restart: " : "", text);
+    ax_log_write(&s->log, said_level(s), NULL, 0, "reload: %s%s", strcmp(kind, "restart") == 0 ? "needs a restart: " : "", text);
     tell(s, json_pack("{s:s}", kind, text), false);
 }
 
@@ -70,7 +76,9 @@ static void on_problem(void *ctx, const struct ax_err *err, bool warning)
     struct ax_supervisor *s = AX_CAST(struct ax_supervisor, ctx, AX_SUPERVISOR_MAGIC);
     enum ax_log_level level = warning ? AX_LOG_WARN : AX_LOG_ERROR;
 
-    if (err->file)
+    if (s->o->dev && !warning)
+        s->o->problem(s->o->ctx, err);
+    else if (err->file)
         ax_log_write(&s->log, level, NULL, 0, "%s:%u:%u: %s", err->file, err->line, err->col, err->msg);
     else
         ax_log_write(&s->log, level, NULL, 0, "%s", err->msg);
@@ -108,7 +116,8 @@ static void finish(struct ax_supervisor *s)
 
 static void fail(struct ax_supervisor *s, bool manifest, const char *why)
 {
-    ax_log_error(&s->log, "reload failed, generation %u goes on: %s", s->gen->number, why);
+    ax_log_write(&s->log, s->o->dev ? AX_LOG_DEBUG : AX_LOG_ERROR, NULL, 0,
+                 "reload failed, generation %u goes on: %s", s->gen->number, why);
     ax_supervisor_event(s, "reload", "failed, generation %u goes on: %s", s->gen->number, why);
     ax_sockets_close_but(&s->reload->sockets, &s->sockets);
     if (s->reload->admin)
@@ -116,6 +125,7 @@ static void fail(struct ax_supervisor *s, bool manifest, const char *why)
     finish(s);
     ax_systemd_reloaded(s, why);
     tell(s, json_pack("{s:s, s:b}", "error", why, "manifest", manifest), true);
+    ax_dev_run_reloaded(s, why);
 }
 
 static void report(struct ax_supervisor *s)
@@ -123,11 +133,13 @@ static void report(struct ax_supervisor *s)
     unsigned ms = (unsigned)((ax_mono_now().us - s->reload->began.us) / 1000);
 
     uv_timer_stop(&s->settle);
-    ax_log_info(&s->log, "generation %u serves, %u ms after the reload began", s->gen->number, ms);
+    ax_log_write(&s->log, said_level(s), NULL, 0, "generation %u serves, %u ms after the reload began",
+                 s->gen->number, ms);
     ax_supervisor_event(s, "reload", "generation %u serves, changes: %u", s->gen->number, s->reload->changes);
     finish(s);
     ax_systemd_reloaded(s, NULL);
     tell(s, json_pack("{s:b, s:i}", "reloaded", 1, "generation", (int)s->gen->number), true);
+    ax_dev_run_reloaded(s, NULL);
 }
 
 bool ax_reload_undecided(const struct ax_supervisor *s)

@@ -80,7 +80,7 @@ static bool seen_before(const struct ax_explain_route *routes, size_t i)
     return false;
 }
 
-static void lint_hidden(const struct ax_explain_route *routes, size_t n, size_t i, ax_routes_warning *warn,
+static void lint_hidden(const struct ax_explain_route *routes, size_t n, size_t i, ax_routes_warning *told,
                         void *ctx)
 {
     char text[TEXT_MAX];
@@ -95,11 +95,11 @@ static void lint_hidden(const struct ax_explain_route *routes, size_t n, size_t 
         snprintf(text, sizeof text,
                  "%s %.120s is shadowed by %.120s, which has no %s: %s is answered 405 there",
                  routes[i].method, routes[i].pattern, routes[k].pattern, routes[i].method, routes[k].pattern);
-        warn(ctx, i, text);
+        told(ctx, i, text);
     }
 }
 
-static void lint_any(const struct ax_explain_route *routes, size_t n, size_t i, ax_routes_warning *warn,
+static void lint_any(const struct ax_explain_route *routes, size_t n, size_t i, ax_routes_warning *told,
                      void *ctx)
 {
     char text[TEXT_MAX];
@@ -108,13 +108,13 @@ static void lint_any(const struct ax_explain_route *routes, size_t n, size_t i, 
         return;
     snprintf(text, sizeof text, "ANY %.120s is unreachable: each method has a route of its own",
              routes[i].pattern);
-    warn(ctx, i, text);
+    told(ctx, i, text);
 }
 
-void ax_routes_lint(const struct ax_explain_route *routes, size_t n, ax_routes_warning *warn, void *ctx)
+void ax_routes_lint(const struct ax_explain_route *routes, size_t n, ax_routes_warning *told, void *ctx)
 {
     for (size_t i = 0; i < n; i++) {
-        lint_any(routes, n, i, warn, ctx);
-        lint_hidden(routes, n, i, warn, ctx);
+        lint_any(routes, n, i, told, ctx);
+        lint_hidden(routes, n, i, told, ctx);
     }
 }

@@ -47,11 +47,12 @@ uint64_t ax_runner_inflight(const struct ax_runner *r)
 }
 
 /* ---- what it says */
-static void on_ready(struct ax_runner *r)
+static void on_ready(struct ax_runner *r, const struct ax_message *m)
 {
     if (r->state != AX_RUNNER_STARTING)
         return;
     uv_timer_stop(&r->timer);
+    r->broken = m->broken;
     r->state = AX_RUNNER_READY;
     r->ready_at = ax_mono_now();
     ax_engine_order(r->engine, AX_ORDER_WORKERS);
@@ -61,6 +62,7 @@ static void on_ready(struct ax_runner *r)
 
 static void on_failed(struct ax_runner *r, const struct ax_message *m)
 {
+    r->shown = m->shown;
     for (size_t i = 0; i < m->nerrors; i++) {
         const struct ax_message_error *e = &m->error[i];
         struct ax_err err = {0};
@@ -101,7 +103,7 @@ static void on_message(void *ctx, struct ax_message *m)
 
     switch (m->type) {
     case AX_MSG_READY:
-        on_ready(r);
+        on_ready(r, m);
         break;
     case AX_MSG_FAILED:
         on_failed(r, m);
@@ -127,6 +129,9 @@ static void on_message(void *ctx, struct ax_message *m)
     case AX_MSG_RENEW:
         r->stuck = r->gen->board != NULL;
         ax_slot_renew(r, m->why);
+        break;
+    case AX_MSG_FILES:
+        ax_dev_run_files(r->s, m);
         break;
     }
 }
@@ -226,6 +231,10 @@ static int start_engine(struct ax_runner *r, bool beside, struct ax_err *reterr)
                  .slot = r->slot->id,
                  .first = s->phase == AX_STARTING,
                  .hold = beside,
+                 .dev = s->o->dev != NULL,
+                 .page = s->o->dev && (!beside || (r->slot->now && r->slot->now->broken)),
+                 .color = s->o->dev && s->o->dev->color,
+                 .inspect = s->o->inspect,
                  .connections = g->connections,
                  .format = s->log.format,
                  .access_format = g->access_format,

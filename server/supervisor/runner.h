@@ -37,6 +37,8 @@ struct ax_runner {
     bool drained, killed; /* killed: by us, at the end of our patience */
     bool not_accepting;   /* it has said so: no connection comes to it any more */
     bool stuck;           /* isolation: process: its only thread was given up and answers no order */
+    bool broken;          /* actix dev: the code does not load, and it answers with a page that says why */
+    bool shown;           /* actix dev: its errors were printed by itself */
     bool reported;        /* its start failed with reasons, which were handed over */
     ax_mono started, ready_at, left_at;
     uv_timer_t timer;                  /* timeouts.startup, then timeouts.shutdown */

@@ -220,6 +220,7 @@ void ax_slot_failed(struct ax_runner *r, const struct ax_err *err, bool by_app)
     if (!r->why[0])
         snprintf(r->why, sizeof r->why, "%s", err->msg);
     r->reported = true;
+    bool shown = r->shown && s->phase != AX_STARTING;
     if (s->phase == AX_STARTING && by_app) {
         s->said = true;
         s->result.manifest = s->result.manifest || (err->file && err->line);
@@ -230,6 +231,8 @@ void ax_slot_failed(struct ax_runner *r, const struct ax_err *err, bool by_app)
         ax_fail(&s->err, err->code, "%s", err->msg);
     if (r == r->slot->next && ax_reload_undecided(s))
         ax_reload_problem(s, err);
+    if (shown)
+        return;
     if (err->file)
         ax_log_error(&s->log, "%s:%u:%u: %s", err->file, err->line, err->col, err->msg);
     else

@@ -321,6 +321,7 @@ void ax_supervisor_ready(struct ax_supervisor *s)
         s->o->listening(s->o->ctx, s->sockets.v[i].url, s->sockets.v[i].everywhere);
     s->o->ready(s->o->ctx);
     ax_systemd_ready(s);
+    ax_dev_run_ready(s);
 }
 
 void ax_supervisor_give_up(struct ax_supervisor *s)
@@ -383,6 +384,7 @@ void ax_supervisor_over(struct ax_supervisor *s)
         uv_close(handles[i], NULL);
     ax_slots_close(s);
     ax_quarantine_close(s->quarantine);
+    ax_dev_run_close(s);
     for (unsigned i = 0; i < AX_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     ax_control_close(s->control, s->result.forced);
@@ -412,6 +414,8 @@ static int run(struct ax_supervisor *s, struct ax_err *reterr)
         rc = ax_supervisor_admin(s, reterr);
     if (rc == 0)
         rc = ax_systemd_open(s, reterr);
+    if (rc == 0)
+        rc = ax_dev_run_open(s, reterr);
     if (rc == 0)
         rc = start_engines(s, reterr);
     if (rc < 0)

@@ -19,6 +19,16 @@ struct ax_reading {
     void *owner;                    /* of all three: `release` takes it back; NULL = BORROWED */
 };
 
+/* `actix dev`: reload on change, errors as pages, a line for each request (docs/cli.md). */
+struct ax_dev_mode {
+    const char *const *files; /* watched beside the app's folder: its manifests */
+    size_t nfiles;
+    bool color; /* lines of requests are for a terminal */
+    /* A reload that a change has caused is over: `why` not, or NULL = the new code serves.  `file` is
+     * relative to the app's folder where it lies in there; `ms` from its change on. */
+    void (*reloaded)(void *ctx, const char *file, unsigned ms, const char *why);
+};
+
 struct ax_serve_options {
     const struct ax_manifest *manifest; /* the first; BORROWED, as all here; outlives the call */
     struct ax_state_input state;
@@ -27,9 +37,11 @@ struct ax_serve_options {
     const char *pid_file;           /* one more; NULL = none */
     const char *engine_js;          /* NULL = LIB/addon/engine.js */
     const char *cwd; /* the folder's name, followed again before an upgrade; NULL = where we are */
-    int left;        /* a descriptor with what an earlier program of this process left (upgrade.h); 0 = a
-                        start */
-    int output;      /* the engine's stdout and stderr; 0 or -1 = ours */
+    const struct ax_dev_mode *dev; /* NULL = `serve` */
+    const char *inspect;           /* HOST:PORT that a debugger may connect to; NULL = nobody may */
+    int left;   /* a descriptor with what an earlier program of this process left (upgrade.h); 0 = a
+                   start */
+    int output; /* the engine's stdout and stderr; 0 or -1 = ours */
     char *const *environ;
 
     /* The app answers at `url`; `everywhere`: it is a bare port that listens on all addresses, since this is

@@ -31,6 +31,7 @@ struct ax_reload;     /* reload.c */
 struct ax_quarantine; /* quarantine.h */
 struct ax_systemd;    /* systemd.c */
 struct ax_left;       /* adopt.h */
+struct ax_dev;        /* dev.h */
 
 struct ax_supervisor {
     uint32_t magic;
@@ -59,6 +60,12 @@ struct ax_supervisor {
     struct ax_quarantine *quarantine;
     struct ax_admin *admin;     /* always there while the loop runs, maybe without an address */
     struct ax_systemd *systemd; /* NULL = nobody asked to be told */
+
+    /* actix dev */
+    struct ax_dev *dev; /* NULL = not asked for, or not there yet */
+    bool dev_again;     /* something changed while a reload ran */
+    char dev_file[512]; /* the file that caused the last reload */
+    ax_mono dev_at;     /* when it changed */
 
     /* the run */
     enum ax_phase phase;
@@ -96,6 +103,16 @@ void ax_stop_gone(struct ax_supervisor *s);  /* an engine is gone: it may have b
 
 /* ---- admin_facts.c: makes s->admin and opens its addresses */
 int ax_supervisor_admin(struct ax_supervisor *s, struct ax_err *reterr);
+
+/* ---- dev_run.c: nothing happens there without o->dev */
+int ax_dev_run_open(struct ax_supervisor *s, struct ax_err *reterr);
+/* The app serves for the first time. */
+void ax_dev_run_ready(struct ax_supervisor *s);
+/* A reload is over: `why` not, or NULL. */
+void ax_dev_run_reloaded(struct ax_supervisor *s, const char *why);
+struct ax_message;
+void ax_dev_run_files(struct ax_supervisor *s, const struct ax_message *m);
+void ax_dev_run_close(struct ax_supervisor *s);
 
 /* ---- status.c: one line of JSON; OWNED, NULL = out of memory.  Its shape is in docs/operations.md. */
 char *ax_status_text(struct ax_supervisor *s);

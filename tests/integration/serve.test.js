@@ -283,7 +283,7 @@ test('what cannot start says why in one sentence and leaves nothing', async (t) 
     ['server: { node: ./old-node }', [], 1, /Node 16\.20\.2, which is too old: 18\.19/],
     ['server: { state: home.js/below, listen: "127.0.0.1:0" }', [], 1, /cannot make the state folder/],
     [plain, ['--state', 'home.js/below'], 1, /cannot make the state folder/],
-    [plain, ['--inspect'], 2, /not supported yet/],
+    [plain, ['--inspect=x'], 2, /must be a port or HOST:PORT/],
     [plain, ['--port', 'x'], 2, /--port/],
     [plain, ['--port', '65536'], 2, /--port/],
     [plain, ['--host', 'example.org'], 2, /--host/],
