@@ -4,6 +4,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -120,6 +123,51 @@ static void test_empty(void **state)
     struct ax_out none = {0};
     ax_out_splice(&b->out, &none);
     assert_null(b->out.head);
+    both_free(b);
+}
+
+/* Bytes of a file between others: they leave in their order, at most AX_OUT_FILE_TURN at once. */
+static void test_file(void **state)
+{
+    enum { LEN = AX_OUT_FILE_TURN + 5000, FROM = 100 };
+    struct both *b = both_new();
+    struct iovec v[4];
+    int pair[2], fd = memfd_create("out", MFD_CLOEXEC);
+    char got[8192];
+
+    (void)state;
+    assert_int_equal(ftruncate(fd, FROM + LEN), 0);
+    assert_int_equal(pwrite(fd, "first", 5, FROM), 5);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    add_copied(b, &b->out, &b->model, 10, 10);
+    b->lent += 2; /* two owners to be released */
+    assert_true(ax_out_file(&b->out, fd, FROM, LEN, on_release, b));
+    add_copied(b, &b->out, &b->model, 10, 10);
+    assert_true(ax_out_file(&b->out, fd, FROM + LEN, 10, on_release, b));
+    assert_int_equal(ax_out_vec(&b->out, v, 4), 1);
+    assert_int_equal(v[0].iov_len, 10);
+    ax_out_sent(&b->out, &b->blocks, 10);
+    assert_int_equal(ax_out_vec(&b->out, v, 4), 0);
+    for (size_t left = LEN; left;) {
+        ssize_t n = ax_out_send_file(&b->out, pair[0]);
+        assert_in_range(n, 1, AX_OUT_FILE_TURN);
+        for (ssize_t at = 0, k; at < n; at += k) {
+            k = read(pair[1], got, sizeof got);
+            assert_true(k > 0);
+            if (left == LEN && at == 0)
+                assert_memory_equal(got, "first", 5);
+        }
+        ax_out_sent(&b->out, &b->blocks, (size_t)n);
+        left -= (size_t)n;
+    }
+    assert_int_equal(b->released, 1);
+    assert_int_equal(ax_out_vec(&b->out, v, 4), 1);
+    ax_out_sent(&b->out, &b->blocks, 10);
+    assert_int_equal(ax_out_send_file(&b->out, pair[0]), 0); /* it ends before: it has shrunk */
+    ax_out_clear(&b->out, &b->blocks);
+    close(pair[0]);
+    close(pair[1]);
+    close(fd);
     both_free(b);
 }
 
@@ -297,6 +345,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_file),
         cmocka_unit_test(test_small_ones_share),
         cmocka_unit_test(test_larger_than_a_block),
         cmocka_unit_test(test_room_that_is_not_used),
