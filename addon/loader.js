@@ -197,8 +197,9 @@ function around(route, uses, handler) {
 }
 
 async function mounted(route, modules, root) {
-  const exported = exportsOf(await modules(route.module, route.at));
-  const value = route.export === undefined ? (exported.main ?? exported.named) : own(exported.named, route.export);
+  const loaded = await modules(route.module, route.at);
+  const { main, named } = exportsOf(loaded);
+  const value = route.export === undefined ? (main ?? loaded) : own(named, route.export);
   try {
     const { mount } = require('./node'); // with node:http, which other apps do not need
     return { ...route, handler: mount(await require('./node_listener').listenerOf(value, route.export), route.headers) };

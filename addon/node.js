@@ -129,7 +129,7 @@ function storeHead(firstLine, headers) {
   let lines = connection.lines;
   if (!connection.destroyed && !hasId(this, headers)) {
     const id = native.requestId(connection.slot, connection.gen);
-    if (id !== undefined) lines += `x-request-id: ${id}\r\n`;
+    if (id !== undefined) lines += `X-Request-Id: ${id}\r\n`;
   }
   return Reflect.apply(storeHeader, this, [firstLine + lines, headers]);
 }

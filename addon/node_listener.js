@@ -7,7 +7,7 @@ async function listenerOf(exported, name) {
   const value = isInstance(exported) ? exported : await exported; // an instance of Fastify is a promise, too
   const listener = await fromValue(value);
   if (listener !== undefined) return listener;
-  throw new TypeError(`${name === undefined ? 'the default export' : `"${name}"`} is ${kindOf(value)}, not a (req, res) listener${helpFor(value)}`);
+  throw new Error(`${name === undefined ? 'the default export' : `"${name}"`} is ${kindOf(value)}, not a (req, res) listener${helpFor(value)}`);
 }
 
 const isObject = (value) => typeof value === 'object' && value !== null;

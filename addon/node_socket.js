@@ -108,6 +108,7 @@ class Connection extends Stream {
   finish() {
     if (this.destroyed || this.ended) return;
     this.keepAddress();
+    if (!this.bodyOver) this.leaveBody();
     this.ended = true;
     this.release();
     native.streamEnd(this.slot, this.gen);
@@ -202,6 +203,19 @@ class Connection extends Stream {
     this.req.push(null);
   }
 
+  /** The response is about to leave, and with it the rest of the body.  Who has not begun to read it sees the end, as it
+   *  would after node:http has dropped it; who has gets what is there. */
+  leaveBody() {
+    const { req } = this;
+    if (!(req._consumed ?? req._consuming)) this.endBody();
+    while (!this.bodyOver && !this.destroyed) {
+      const piece = native.bodyRead(this.slot, this.gen);
+      if (piece === undefined) this.endBody();
+      else if (piece === null || piece === false) return;
+      else req.push(piece);
+    }
+  }
+
   /** The response left before the whole body had come: who reads it is told that it breaks off. */
   dropBody() {
     this.bodyOver = true;
@@ -243,7 +257,7 @@ class Connection extends Stream {
   destroy(err) {
     if (this.destroyed) return this;
     this.abort(NOTHING_SENT);
-    this.close(err);
+    this.close(err, setImmediate); // a socket needs a turn of the loop, too
     return this;
   }
 
@@ -262,7 +276,7 @@ class Connection extends Stream {
   }
 
   /** It is over for whoever still holds it. */
-  close(err) {
+  close(err, later = process.nextTick) {
     if (this.destroyed) return;
     this.keepAddress();
     this.destroyed = true;
@@ -271,7 +285,7 @@ class Connection extends Stream {
     this.bodyOver = true;
     this._hadError = !this.ended;
     this.release();
-    process.nextTick(closed, this, err);
+    later(closed, this, err);
   }
 
   /** The response has gone: to this request the connection is closed, to the client it is not. */
