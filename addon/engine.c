@@ -300,7 +300,8 @@ static bool same_route(const struct ax_route *a, const struct ax_route *b)
            ax_str_eq(a->fallback, b->fallback) && a->status == b->status &&
            a->health_live == b->health_live && a->timeout_us == b->timeout_us && a->body_max == b->body_max &&
            a->stream == b->stream && a->max_inflight == b->max_inflight && a->queue == b->queue &&
-           a->group == b->group;
+           a->group == b->group && a->use.login == b->use.login && a->use.cors == b->use.cors &&
+           a->use.rate == b->use.rate && a->use.compress == b->use.compress;
 }
 
 static int compare(const struct ax_site *site, const struct ax_route *routes, unsigned n, int *ret_bad,
@@ -325,12 +326,14 @@ static int compare(const struct ax_site *site, const struct ax_route *routes, un
 }
 
 static int build(struct ax_native *e, const struct ax_settings *settings, const struct ax_site_parts *parts,
-                 int *ret_bad, struct ax_err *reterr)
+                 int *ret_bad, int *ret_login, struct ax_err *reterr)
 {
     unsigned n = parts->nroutes;
     struct ax_site *site = ax_site_new(settings);
     int rc = site ? 0 : ax_fail(reterr, AX_E_NOMEM, "no memory for the routes");
 
+    if (rc == 0 && parts->policies)
+        rc = ax_site_police(site, parts->policies, ret_login, reterr);
     for (unsigned i = 0; rc == 0 && i < n; i++) {
         rc = ax_site_add(site, &parts->routes[i], reterr);
         if (rc < 0)
@@ -353,12 +356,12 @@ fail:
 }
 
 int ax_native_site(struct ax_native *e, const struct ax_settings *settings, const struct ax_site_parts *parts,
-                   struct ax_site **ret, int *ret_bad, struct ax_err *reterr)
+                   struct ax_site **ret, int *ret_bad, int *ret_login, struct ax_err *reterr)
 {
-    *ret_bad = -1;
+    *ret_bad = *ret_login = -1;
     pthread_mutex_lock(&e->lock);
     int rc = e->site ? compare(e->site, parts->routes, parts->nroutes, ret_bad, reterr)
-                     : build(e, settings, parts, ret_bad, reterr);
+                     : build(e, settings, parts, ret_bad, ret_login, reterr);
     if (rc == 0)
         *ret = ax_site_ref(e->site);
     pthread_mutex_unlock(&e->lock);

@@ -82,8 +82,8 @@ declare class Request {
   readonly protocol: 'http' | 'https';
   /** The Host header. */
   readonly host: string;
-  /** Who the client is, where the route asks for it. */
-  readonly auth: null;
+  /** Who logged in, where the route's `auth` asks for it; else null. */
+  readonly auth: Auth | null;
   /** Aborted with a `TimeoutError` when the server has answered 504, with an `AbortError` when the client has gone. */
   readonly signal: AbortSignal;
 
@@ -133,6 +133,14 @@ declare class Request {
   sendObjectAsync(value: unknown): Promise<void>;
   sendEmptyAsync(): Promise<void>;
   sendErrorAsync(message?: string | null): Promise<void>;
+}
+
+/** Who logged in: `name` is the manifest's name of the way; `user` of basic, `claims` of a JWT. */
+export interface Auth {
+  name: string;
+  scheme: 'basic' | 'bearer';
+  user?: string;
+  claims?: { [name: string]: any };
 }
 
 export interface IncomingHeaders {

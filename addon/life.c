@@ -88,16 +88,17 @@ void ax_bridge_free_worker(struct ax_bridge *b)
 
 /* ---- workerNew */
 
-static napi_value throw_route(napi_env env, const struct ax_err *err, int index)
+/* `name`: the property with the position of what is wrong. */
+static napi_value throw_at(napi_env env, const struct ax_err *err, const char *text, const char *name,
+                           int index)
 {
     napi_value code, msg, e, i;
-    const char *text = err->code == AX_E_STATE ? "ERR_ROUTES_DIFFER" : "ERR_ROUTE";
 
     AX_NAPI_TRY(napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &code));
     AX_NAPI_TRY(napi_create_string_utf8(env, err->msg, NAPI_AUTO_LENGTH, &msg));
     AX_NAPI_TRY(napi_create_error(env, code, msg, &e));
     AX_NAPI_TRY(napi_create_int32(env, index, &i));
-    AX_NAPI_TRY(napi_set_named_property(env, e, "index", i));
+    AX_NAPI_TRY(napi_set_named_property(env, e, name, i));
     AX_NAPI_TRY(napi_throw(env, e));
     return NULL;
 fail:
@@ -153,7 +154,7 @@ static void start(struct ax_bridge *b, struct ax_reader *o, struct ax_arena *a)
     struct ax_site *site;
     struct ax_err err = {0};
     unsigned n;
-    int bad;
+    int bad, login;
 
     if (!e)
         return;
@@ -162,11 +163,14 @@ static void start(struct ax_bridge *b, struct ax_reader *o, struct ax_arena *a)
     struct ax_site_parts parts = {.routes = ax_read_routes(o, a, &n)};
     parts.nroutes = n;
     parts.proxies = ax_read_proxies(o, a, &parts.nproxies);
+    parts.policies = ax_read_policies(o, a);
     if (o->failed || !settings_ok(o, &set))
         return;
-    if (ax_native_site(e, &set, &parts, &site, &bad, &err) < 0) {
-        if (bad >= 0 || err.code == AX_E_STATE)
-            throw_route(o->env, &err, bad);
+    if (ax_native_site(e, &set, &parts, &site, &bad, &login, &err) < 0) {
+        if (login >= 0)
+            throw_at(o->env, &err, "ERR_AUTH", "login", login);
+        else if (bad >= 0 || err.code == AX_E_STATE)
+            throw_at(o->env, &err, err.code == AX_E_STATE ? "ERR_ROUTES_DIFFER" : "ERR_ROUTE", "index", bad);
         else
             ax_throw_err(o->env, &err, "ERR_WORKER");
         return;

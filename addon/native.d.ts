@@ -86,6 +86,7 @@ export interface NativeRoute {
   /** Routes of one group share that; 0 or missing = none. */
   inflight_group?: number;
   queue?: number;
+  policy?: import('./plan').PlanPolicy;
 }
 
 /** The array shared with native code, with room for `max` requests; the next workerNew wants it.  8 + 3 * max words:
@@ -105,6 +106,8 @@ export function workerNew(o: {
   routes: NativeRoute[];
   /** Whose word about the client counts: addresses, CIDR blocks, "unix". */
   trustedProxies?: string[];
+  /** As the plan has them; a login whose file is bad throws with `code` 'ERR_AUTH' and `login`, its position. */
+  policies?: import('./plan').PlanPolicies;
   /** Of batchNew, with room for settings.batch requests. */
   batch: Int32Array;
   /** Called once per batch; calls the handlers of requests 0..n-1, returns how many were entered. Must not throw. */
@@ -213,6 +216,8 @@ export function bodyBuffer(slot: number, gen: number): Buffer | undefined;
  *  the body; null when the Content-Type is another; false when malformed. */
 export function multipart(slot: number, gen: number): (string | number | null)[] | null | false | undefined;
 export function requestId(slot: number, gen: number): string | undefined;
+/** Who logged in, as JSON; null where nobody had to. */
+export function identity(slot: number, gen: number): string | null | undefined;
 /** Of the client, as trusted proxies tell it; so are the next two. */
 export function remoteAddress(slot: number, gen: number): string | undefined;
 /** The authority that was asked for, maybe with a port. */

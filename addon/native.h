@@ -50,12 +50,13 @@ struct ax_site_parts {
     unsigned nroutes;
     const struct ax_str *proxies; /* server.trusted_proxies */
     unsigned nproxies;
+    const struct ax_policy_spec *policies; /* NULL = none */
 };
 /* The site for a worker that wants these routes: made and published by the first worker, compared by the
  * others. A reference is returned.  -AX_E_STATE: the table differs.  *ret_bad is the index of the route at
- * fault, or -1. */
+ * fault, or -1; *ret_login that of the login in policies->logins. */
 int ax_native_site(struct ax_native *e, const struct ax_settings *settings, const struct ax_site_parts *parts,
-                   struct ax_site **ret, int *ret_bad, struct ax_err *reterr);
+                   struct ax_site **ret, int *ret_bad, int *ret_login, struct ax_err *reterr);
 
 /* ---- fault.c */
 /* Handlers of signals, for the whole process: aborts of worker threads park them, and the signal of

@@ -235,6 +235,7 @@ static void read_route(struct ax_reader *o, struct ax_arena *a, struct ax_route 
     r->max_inflight = (uint32_t)ax_read_int_or(o, "max_inflight", 0, 0, UINT32_MAX);
     r->group = (uint32_t)ax_read_int_or(o, "inflight_group", 0, 0, UINT32_MAX);
     r->queue = (uint32_t)ax_read_int_or(o, "queue", 0, 0, UINT32_MAX);
+    r->use = ax_read_policy_use(o);
     if (r->kind == AX_SITE_FIXED) {
         r->status = (uint16_t)ax_read_int(o, "status", 200, 999);
         r->body = ax_read_str(o, "body", true, a);

@@ -40,6 +40,10 @@ void ax_read_settings(struct ax_reader *o, struct ax_settings *ret);
 /* The array field `routes`; the structs and their texts are in the arena.  NULL after a failure, or when
  * there are none. */
 struct ax_route *ax_read_routes(struct ax_reader *o, struct ax_arena *a, unsigned *ret_n);
+/* The object field `policies`, in the arena; NULL when it is missing, and after a failure. */
+const struct ax_policy_spec *ax_read_policies(struct ax_reader *o, struct ax_arena *a);
+/* The field `policy` of a route or rule. */
+struct ax_policy_use ax_read_policy_use(struct ax_reader *o);
 /* The array field `trustedProxies`, in the arena; NULL after a failure, and when it is missing. */
 struct ax_str *ax_read_proxies(struct ax_reader *o, struct ax_arena *a, unsigned *ret_n);
 /* The TypeError for a field; sets `failed`. */

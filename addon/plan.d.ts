@@ -46,6 +46,8 @@ export interface PlanRoute {
   inflight_group: number;
   /** And so many more may wait. */
   queue: number;
+  /** Absent: a route that was registered in code, for which the rules count as they are. */
+  policy?: PlanPolicy;
   uploads: Uploads;
   at: Place;
 }
@@ -58,6 +60,36 @@ export interface Uploads {
   files: number;
   fields: number;
   field: number;
+}
+
+/** Positions in the lists of PlanPolicies, from 1; 0 = none. */
+export interface PlanPolicy {
+  login: number;
+  cors: number;
+  rate: number;
+  compress: number;
+}
+
+/** server/net/policy.h says what each is. Lists of names are lines, or one header line, ready to be sent. */
+export interface PlanPolicies {
+  logins: {
+    kind: 'basic' | 'bearer' | 'hs256' | 'rs256';
+    name: string;
+    /** Absolute; '' = secret has it. */
+    file: string;
+    secret: string;
+    audience: string;
+    issuer: string;
+    scope: string;
+    leeway_us: number;
+    at: Place;
+  }[];
+  cors: { origins: string; methods: string; headers: string; expose: string; credentials: boolean; max_age_s: number }[];
+  rates: { n: number; unit_us: number; burst: number }[];
+  compress: { min: number; types: string }[];
+  pages: { status: string; file: string }[];
+  /** The longest prefix first, each with what shorter ones say and it does not. */
+  rules: { prefix: string; headers: string; policy: PlanPolicy }[];
 }
 
 export interface Plan {
@@ -89,6 +121,7 @@ export interface Plan {
   /** Addresses, CIDR blocks, "unix". */
   trustedProxies: string[];
   modules: { file: string; at: Place }[];
+  policies: PlanPolicies;
   routes: PlanRoute[];
   listen: { fd: number; url: string }[];
   /** Descriptor of the metrics segment; -1 under check. */

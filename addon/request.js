@@ -283,7 +283,8 @@ class Request {
   }
 
   get auth() {
-    return null;
+    const more = moreOf(this);
+    return (more.auth ??= JSON.parse(live(native.identity(this._slot, this._gen), 'who logged in')));
   }
 
   /** Where the route has `stream: true`, StreamRequest has its own of these four. */

@@ -343,7 +343,7 @@ napi_value ax_on_fail(struct ax_call *c)
     if (room > sizeof stack && (own = ax_malloc(room)) != NULL)
         text = own; /* without memory the message is cut earlier */
     short_text(env, c->argv[3], text, own ? room : sizeof stack);
-    int rc = ax_reply_error(c->r, status, text, limited ? limit : NULL);
+    int rc = ax_reply_thrown(c->r, status, text, limited ? limit : NULL);
     ax_free(own);
     return taken(c, rc);
 fail:

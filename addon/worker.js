@@ -115,8 +115,9 @@ function newWorker({ engine, id, plan, routes }) {
   const dispatch = makeDispatch(native, batch, records);
   state.records = records;
   try {
-    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, batch, dispatch, event: eventsOf(routes) });
+    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, policies: plan.policies, batch, dispatch, event: eventsOf(routes) });
   } catch (err) {
+    if (err.login !== undefined) return { at: plan.policies.logins[err.login].at, message: err.message };
     if (err.index === undefined) throw err;
     const route = routes[err.index];
     return {
@@ -136,9 +137,16 @@ function eventsOf(routes) {
   return (slot, gen, what) => nodeEvent(slot, gen, what) || gone(slot, gen, what);
 }
 
+/** The longest rule that a path lies below; they are in that order. */
+function ruleOf(pattern) {
+  return plan.policies?.rules.find(({ prefix }) => pattern === prefix || pattern.startsWith(`${prefix}/`));
+}
+
 function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }) {
   const { max_inflight, inflight_group, queue, stream } = more;
-  const native = { pattern, method, kind: kind === 'node' ? 'handler' : kind, name, status, body, headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream };
+  const rule = more.policy === undefined ? ruleOf(pattern) : undefined; // one that was registered in code
+  const policy = more.policy ?? rule?.policy;
+  const native = { pattern, method, kind: kind === 'node' ? 'handler' : kind, name, status, body, headers: rule === undefined ? headers : rule.headers + headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream, policy };
   return kind === 'static' ? { ...native, folder: more.folder, index: more.index, fallback: more.fallback } : native;
 }
 

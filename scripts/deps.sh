@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [build] [test] [lint] [packages] [machines] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
+# deps.sh [build] [test] [lint] [packages] [machines] [browser] [jemalloc] [mimalloc]: installs what is missing, by apt-get and npm, and says what it does.
 # Each thing is asked for itself (a compiler, a library, a header), not for its Debian package, so that what came from
 # elsewhere counts too.  When nothing is missing this takes no time and needs no network.
 set -u
@@ -56,6 +56,11 @@ find_missing() {
         add pkg-config libuv1-dev libyaml-dev libsqlite3-dev libjansson-dev libsmartcols-dev
     fi
     [ -f /usr/share/llhttp/llhttp.c ] || add node-llhttp
+    # Only their headers: the libraries are opened by the policies that need them.
+    header openssl/evp.h || add libssl-dev
+    header crypt.h || add libcrypt-dev
+    header zlib.h || add zlib1g-dev
+    header brotli/encode.h || add libbrotli-dev
     node_is_new_enough || add nodejs
     has curl || add curl ca-certificates
     # npm brings the headers with the rest; without npm they come from Debian.
@@ -82,6 +87,8 @@ find_missing() {
             has "${tool%%:*}" || add "${tool#*:}"
         done
     fi
+    # A client with a screen.
+    if wants browser; then has chromium || has chromium-browser || has google-chrome || add chromium; fi
     # Several machines behind a balancer, on one.
     if wants machines; then
         has haproxy || add haproxy

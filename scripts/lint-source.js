@@ -28,6 +28,9 @@ const THIRD_PARTY = [
   [/^(js_native|node)_api.*\.h$/, /^addon\//],
   [/^jansson\.h$/, /^(server\/supervisor|cli)\//],
   [/^libsmartcols/, /^cli\//],
+  [/^openssl\//, /^server\/http\/crypto\.c$/],
+  [/^crypt\.h$/, /^server\/http\/password\.c$/],
+  [/^(zlib\.h|brotli\/)/, /^server\/net\/compress\.c$/],
 ];
 
 /** What is called and what to use instead. */

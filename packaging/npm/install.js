@@ -41,9 +41,9 @@ function giveUpProgram(why) {
   fs.writeFileSync(
     missing,
     `actix: no program for this machine: ${why}\n` +
-      'actix: install the development files of libuv, libyaml, sqlite3, jansson and smartcols, and pkg-config, then:\n' +
+      'actix: install the development files of libuv, libyaml, sqlite3, jansson, smartcols, OpenSSL, zlib and brotli, and pkg-config, then:\n' +
       'actix: npm rebuild actix-js --foreground-scripts   (Debian: apt-get install pkg-config libuv1-dev libyaml-dev\n' +
-      'actix: libsqlite3-dev libjansson-dev libsmartcols-dev)\n',
+      'actix: libsqlite3-dev libjansson-dev libsmartcols-dev libssl-dev zlib1g-dev libbrotli-dev)\n',
   );
   console.error(fs.readFileSync(missing, 'utf8'));
 }

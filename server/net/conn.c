@@ -22,7 +22,7 @@ void ax_conn_want(struct ax_conn *c)
 
     if (c->state == AX_CONN_CLOSED)
         return;
-    if (!c->eof && c->state != AX_CONN_BLOCKED && c->state != AX_CONN_BODY_FULL)
+    if (!c->eof && c->state != AX_CONN_BLOCKED && c->state != AX_CONN_HELD && c->state != AX_CONN_BODY_FULL)
         events |= UV_READABLE;
     if (c->blocked_out)
         events |= UV_WRITABLE;

@@ -245,7 +245,8 @@ void ax_conn_read(struct ax_conn *c)
         ax_conn_feed(c, w->read_buffer, (size_t)n);
         if (c->state == AX_CONN_BODY)
             body_progress(c);
-        if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED || c->state == AX_CONN_BODY_FULL))
+        if (AX_UNLIKELY(c->state == AX_CONN_BLOCKED || c->state == AX_CONN_BODY_FULL ||
+                        c->state == AX_CONN_HELD))
             ax_conn_want(c);
         else if (AX_UNLIKELY(w->phase >= AX_WORKER_DRAINING) &&
                  (c->state == AX_CONN_IDLE || c->state == AX_CONN_HEAD))

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "http/path.h"
 #include "net/internal.h"
+#include "net/policy.h"
 #include "net/static.h"
 
 enum { BODY_INLINE = 512 };   /* a body of a known length up to this lies in the slot */
@@ -107,7 +108,7 @@ static void not_owned(void *owner)
 static void reply_fixed(struct ax_request *r, const struct ax_route *route)
 {
     ax_reply(r, &(struct ax_reply){.status = route->status,
-                                   .content = AX_CONTENT_NONE,
+                                   .content = route->typed || !route->body.n ? AX_CONTENT_NONE : AX_CONTENT_TEXT,
                                    .body = route->body,
                                    .release = route->body.n > FIXED_COPIED ? not_owned : NULL});
 }
@@ -156,15 +157,23 @@ static struct ax_str allow_line(struct ax_request *r, uint8_t allow)
 
 static void reply_no_method(struct ax_request *r, uint8_t allow)
 {
-    struct ax_str headers = allow_line(r, allow);
+    struct ax_str headers = allow_line(r, allow), path = ax_head_str(&r->head, r->head.path);
 
+    if (AX_UNLIKELY(ax_site_policies(r->worker->site)) && path.n &&
+        (ax_policy_preflight(r, path) || !ax_policy_unmatched(r, path)))
+        return;
     if (r->head.method == AX_OPTIONS)
         ax_reply(r, &(struct ax_reply){.status = 204, .headers = headers});
     else
-        ax_reply(r, &(struct ax_reply){.status = 405,
-                                       .content = AX_CONTENT_JSON,
-                                       .headers = headers,
-                                       .body = AX_STR("{\"error\":\"Method Not Allowed\"}")});
+        ax_reply_refusal(r, 405, "Method Not Allowed", NULL, headers);
+}
+
+static void reply_no_path(struct ax_request *r, struct ax_str path)
+{
+    if (AX_UNLIKELY(ax_site_policies(r->worker->site)) &&
+        (ax_policy_preflight(r, path) || !ax_policy_unmatched(r, path)))
+        return;
+    ax_reply_error(r, 404, "Not Found", NULL);
 }
 
 static void reply_slash(struct ax_request *r, struct ax_str path)
@@ -220,7 +229,7 @@ static enum routed route_other_slash(struct ax_request *r, struct ax_str path)
                               : (struct ax_str){0};
 
     if (!other.p || ax_router_match(r->worker->router, r->head.method, other, &m) != AX_FOUND) {
-        ax_reply_error(r, 404, "Not Found", NULL);
+        reply_no_path(r, path);
         return ANSWERED;
     }
     take_match(r, &m);
@@ -302,6 +311,7 @@ static bool take_inflight(struct ax_request *r)
     return r->inflight_taken || w->set->limit_inflight < 0;
 }
 
+/* Behind the policies: of r's own route. */
 static bool admit(struct ax_request *r)
 {
     if (AX_UNLIKELY(r->head.content_length > (uint64_t)r->site_route->body_max)) {
@@ -373,22 +383,13 @@ static bool take_head(struct ax_conn *c, struct ax_request *r, const char *p, si
     return false;
 }
 
-void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_head_lines *lines)
+/* A request that was routed waits for its body or for who answers it, or has its answer already. */
+static void go_on(struct ax_conn *c, struct ax_request *r, bool waits, bool keep_alive)
 {
-    struct ax_request *r = begin(c);
-
-    if (AX_UNLIKELY(!r))
-        return;
-    r->bytes_in = n;
-    if (AX_UNLIKELY(!take_head(c, r, p, n, lines)))
-        return;
-    bool has_body = r->head.chunked || r->head.content_length > 0, keep_alive = r->head.keep_alive;
-    bool asks = has_body && r->head.expect_continue;
-    /* refused now, the client may or may not send the body it announced: the connection cannot go on */
-    r->head.keep_alive = keep_alive && !asks;
-    bool waits = route(r) == ROUTED && admit(r);
     if (AX_UNLIKELY(c->state == AX_CONN_CLOSED))
         return; /* no memory for the answer: r is gone */
+    bool has_body = r->head.chunked || r->head.content_length > 0;
+    bool asks = has_body && r->head.expect_continue;
     if (waits)
         r->head.keep_alive = keep_alive;
     if (has_body) {
@@ -402,6 +403,47 @@ void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_
         ax_intake_whole(r);
     if (AX_UNLIKELY(!keep_alive))
         ax_intake_last(c);
+}
+
+void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_head_lines *lines)
+{
+    struct ax_request *r = begin(c);
+
+    if (AX_UNLIKELY(!r))
+        return;
+    r->bytes_in = n;
+    if (AX_UNLIKELY(!take_head(c, r, p, n, lines)))
+        return;
+    bool has_body = r->head.chunked || r->head.content_length > 0, keep_alive = r->head.keep_alive;
+    bool asks = has_body && r->head.expect_continue;
+    /* refused now, the client may or may not send the body it announced: the connection cannot go on */
+    r->head.keep_alive = keep_alive && !asks;
+    bool waits =
+        route(r) == ROUTED && (AX_LIKELY(!r->site_route->policy) || ax_policy_admit(r) == AX_POLICY_PASS);
+    if (AX_UNLIKELY(c->state == AX_CONN_HELD)) {
+        r->head.keep_alive = keep_alive;
+        return;
+    }
+    go_on(c, r, waits && admit(r), keep_alive);
+}
+
+void ax_intake_resume(struct ax_request *r, bool ok)
+{
+    struct ax_conn *c = r->conn;
+    bool has_body = r->head.chunked || r->head.content_length > 0, keep_alive = r->head.keep_alive;
+
+    c->state = AX_CONN_IDLE;
+    r->head.keep_alive = keep_alive && !(has_body && r->head.expect_continue);
+    if (!ok)
+        ax_policy_refused(r);
+    go_on(c, r, ok && admit(r), keep_alive);
+    if (c->state == AX_CONN_CLOSED)
+        return;
+    ax_conn_resume(c);
+    if (c->state != AX_CONN_CLOSED) {
+        ax_conn_dirty(c); /* the flush chooses its timeout */
+        ax_conn_want(c);
+    }
 }
 
 /* ---- body */

@@ -117,7 +117,8 @@ struct ax_worker {
     const int32_t *entering; /* see ax_worker_options; NULL = none */
     struct ax_wstat *stat;
     struct ax_counters *count;
-    const int64_t *blocks; /* relaxed atomics by route: see ax_wstat_blocks */
+    struct ax_logins_known *logins; /* OWNED; NULL = nobody has logged in by password, see login.c */
+    const int64_t *blocks;          /* relaxed atomics by route: see ax_wstat_blocks */
     struct ax_log *log, *access;
     ax_mono next_report; /* no line about a handler's timeout before it */
     struct ax_engine *engine;
@@ -269,6 +270,8 @@ const char *ax_request_given_id(struct ax_request *r); /* by a trusted proxy; NU
 void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_head_lines *lines);
 void ax_intake_refused(struct ax_conn *c, const struct ax_refusal *why);
 void ax_intake_whole(struct ax_request *r);
+void ax_intake_resume(struct ax_request *r,
+                      bool ok);         /* its password was looked at: it goes on, or gets 401 */
 void ax_intake_last(struct ax_conn *c); /* no request is read any more */
 bool ax_intake_body(void *conn, const char *p, size_t n);
 void ax_intake_body_refused(struct ax_conn *c, unsigned status, const char *text, const char *limit);

@@ -6,8 +6,11 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/buf.h"
+#include "http/encoding.h"
 #include "metrics/limits.h"
+#include "net/compress.h"
 #include "net/internal.h"
+#include "net/policy.h"
 
 enum { COPY_MAX = 32768, BEGIN_MAX = 16384, ID_NAME = 14, ID_LINE = ID_NAME + AX_REQUEST_ID_MAX + 2 };
 
@@ -156,6 +159,11 @@ bool ax_reply_has_no_body(unsigned status)
     return status == 205 || has_no_length(status);
 }
 
+static inline bool has_policy(const struct ax_request *r)
+{
+    return r->site_route && r->site_route->policy;
+}
+
 static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t length,
                     struct ax_response_head *ret)
 {
@@ -171,6 +179,8 @@ static void head_of(struct ax_request *r, const struct ax_reply *reply, uint64_t
         .close = r->close,
         .keep_alive_10 = !r->close && r->head.minor == 0,
     };
+    if (AX_UNLIKELY(has_policy(r)))
+        ax_policy_lines(r, ret);
 }
 
 static struct ax_out *out_of(struct ax_request *r)
@@ -315,6 +325,11 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply)
     if (r->conn->eof && r->state == AX_REQ_ENTERED)
         ax_count_add(&r->worker->count->late_sends, 1); /* most likely gone; sent all the same, see on_eof */
     r->close = ax_reply_must_close(r);
+    struct ax_reply smaller;
+    if (AX_UNLIKELY(has_policy(r) && r->site_route->policy->compress)) {
+        ax_compress_reply(r, reply, &smaller);
+        reply = &smaller;
+    }
     head_of(r, reply, reply->body.n, &h);
     bool bodiless = r->head.method == AX_HEAD || ax_reply_has_no_body(reply->status) || reply->body.n == 0;
     bool inlined = !bodiless && !reply->release && reply->body.n <= COPY_MAX;
@@ -372,6 +387,8 @@ char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t 
 
     if (AX_UNLIKELY(r->state >= AX_REQ_STREAMING || !r->conn || r->conn->eof || want > BEGIN_MAX))
         return NULL;
+    if (AX_UNLIKELY(has_policy(r) && r->site_route->policy->compress))
+        return NULL; /* it must be seen whole */
     ax_worker_now(w);
     r->close = ax_reply_must_close(r);
     head_of(r, reply, reply->body.n, &b->head);
@@ -411,10 +428,35 @@ int ax_reply_end(struct ax_request *r, size_t body_bytes)
 
 /* ---- the server's own answers */
 
-int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit)
+/* The manifest's own page for it, when the client is a browser. */
+static const struct ax_page *page_for(const struct ax_request *r, unsigned status)
+{
+    const struct ax_policies *p = ax_site_policies(r->worker->site);
+    const struct ax_page *page = p ? ax_policies_page(p, status) : NULL;
+
+    if (page && page->html && !ax_accepts_html(ax_head_field(&r->head, AX_STR("accept"))))
+        return NULL;
+    return page;
+}
+
+static int reply_page(struct ax_request *r, unsigned status, const struct ax_page *page,
+                      struct ax_str headers)
 {
     struct ax_buf b = AX_BUF_INIT(131072);
-    struct ax_str headers = status == 503 ? AX_STR("Retry-After: 1\r\n") : (struct ax_str){0};
+
+    ax_buf_add(&b, headers.p, headers.n);
+    ax_buf_add(&b, page->headers.p, page->headers.n);
+    int rc = ax_reply(r, &(struct ax_reply){.status = status,
+                                            .headers = ax_buf_str(&b),
+                                            .body = b.failed ? (struct ax_str){0} : page->body});
+    ax_buf_fini(&b);
+    return rc;
+}
+
+static int refuse(struct ax_request *r, unsigned status, const char *text, const char *limit,
+                  struct ax_str headers, const struct ax_page *page)
+{
+    struct ax_buf b = AX_BUF_INIT(131072);
 
     if (r->state >= AX_REQ_STREAMING)
         return -AX_E_STATE;
@@ -436,10 +478,29 @@ int ax_reply_error(struct ax_request *r, unsigned status, const char *text, cons
         char *copy = ax_arena_alloc(&r->arena, s.n + 1);
         r->error = copy ? memcpy(copy, text, s.n + 1) : "error";
     }
-    int rc = ax_reply(r, &(struct ax_reply){.status = status,
-                                            .content = AX_CONTENT_JSON,
-                                            .headers = headers,
-                                            .body = b.failed ? (struct ax_str){0} : ax_buf_str(&b)});
+    int rc = page ? reply_page(r, status, page, headers)
+                  : ax_reply(r, &(struct ax_reply){.status = status,
+                                                   .content = AX_CONTENT_JSON,
+                                                   .headers = headers,
+                                                   .body = b.failed ? (struct ax_str){0} : ax_buf_str(&b)});
     ax_buf_fini(&b);
     return rc;
+}
+
+int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit)
+{
+    return ax_reply_refusal(r, status, text, limit,
+                            status == 503 ? AX_STR("Retry-After: 1\r\n") : (struct ax_str){0});
+}
+
+int ax_reply_refusal(struct ax_request *r, unsigned status, const char *text, const char *limit,
+                     struct ax_str headers)
+{
+    return refuse(r, status, text, limit, headers, page_for(r, status));
+}
+
+int ax_reply_thrown(struct ax_request *r, unsigned status, const char *text, const char *limit)
+{
+    return status >= 500 ? ax_reply_error(r, status, text, limit)
+                         : refuse(r, status, text, limit, (struct ax_str){0}, NULL);
 }

@@ -37,8 +37,14 @@ int ax_reply(struct ax_request *r, const struct ax_reply *reply);
 char *ax_reply_begin(struct ax_request *r, const struct ax_reply *reply, size_t want, size_t *ret_room);
 int ax_reply_end(struct ax_request *r, size_t body_bytes);
 
-/* An answer of the server itself: JSON {"error":text} with "path" for 404 and "limit" when given; Retry-After
- * goes with 503, and the limit is counted by its name (metrics/limits.h).  Results as ax_reply. */
+/* An answer of the server itself: the manifest's page for it, or JSON {"error":text} with "path" for 404 and
+ * "limit" when given; Retry-After goes with 503, and the limit is counted by its name (metrics/limits.h).
+ * Results as ax_reply. */
 int ax_reply_error(struct ax_request *r, unsigned status, const char *text, const char *limit);
+/* The same with lines of its own. */
+int ax_reply_refusal(struct ax_request *r, unsigned status, const char *text, const char *limit,
+                     struct ax_str headers);
+/* As ax_reply_error, for what a handler threw: below 500 it is an answer of its own, and gets no page. */
+int ax_reply_thrown(struct ax_request *r, unsigned status, const char *text, const char *limit);
 
 #endif

@@ -8,7 +8,11 @@
 #include "net/admission.h"
 #include "net/static.h"
 
-enum { SITE_MAGIC = 0x51735e01, TIMEOUTS_MAX = 256 };
+enum {
+    SITE_MAGIC = 0x51735e01,
+    TIMEOUTS_MAX = 256,
+    RATE_CLIENTS = 4 /* buckets for each connection there may be */
+};
 
 struct ax_site {
     uint32_t magic;
@@ -21,9 +25,10 @@ struct ax_site {
     int64_t timeouts[TIMEOUTS_MAX];
     unsigned ntimeouts;
     struct ax_proxies proxies;
-    struct ax_gates *gates; /* OWNED; NULL until frozen */
-    struct ax_mime *mime;   /* OWNED; NULL until frozen, and where no route has files */
-    struct ax_arena arena;  /* the routes' strings */
+    struct ax_gates *gates;       /* OWNED; NULL until frozen */
+    struct ax_mime *mime;         /* OWNED; NULL until frozen, and where no route has files */
+    struct ax_policies *policies; /* OWNED; NULL = none */
+    struct ax_arena arena;        /* the routes' strings */
 };
 
 struct ax_site *ax_site_new(const struct ax_settings *s)
@@ -55,6 +60,7 @@ void ax_site_unref(struct ax_site *site)
     ax_router_free(site->router);
     ax_proxies_fini(&site->proxies);
     ax_gates_free(site->gates);
+    ax_policies_free(site->policies);
     ax_mime_free(site->mime);
     ax_arena_reset(&site->arena);
     ax_free(site->routes);
@@ -111,11 +117,29 @@ int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_er
         return ax_fail(reterr, AX_E_RANGE, "files are answered for GET and HEAD only");
     r.rest = memmem(r.pattern.p, r.pattern.n, "/*", 2) != NULL;
     r.typed = ax_static_has_type(r.headers);
-    int rc = ax_router_add(site->router, r.method, r.pattern, site->nroutes + 1, reterr);
+    int rc = ax_policies_of(site->policies, r.use, &r.policy, reterr);
+    if (rc < 0)
+        return rc;
+    rc = ax_router_add(site->router, r.method, r.pattern, site->nroutes + 1, reterr);
     if (rc < 0)
         return rc;
     site->routes[site->nroutes++] = r;
     return 0;
+}
+
+int ax_site_police(struct ax_site *site, const struct ax_policy_spec *spec, int *ret_bad,
+                   struct ax_err *reterr)
+{
+    int64_t clients = site->settings.limit_connections;
+
+    AX_ASSERT(!site->frozen && !site->policies);
+    return ax_policies_new(spec, clients > 0 ? (uint64_t)clients * RATE_CLIENTS : 0, &site->policies, ret_bad,
+                           reterr);
+}
+
+struct ax_policies *ax_site_policies(const struct ax_site *site)
+{
+    return site->policies;
 }
 
 int ax_site_trust(struct ax_site *site, struct ax_str proxy, struct ax_err *reterr)

@@ -13,6 +13,7 @@
 #include "http/mime.h"
 #include "http/router.h"
 #include "metrics/segment.h"
+#include "net/policy.h"
 #include "net/settings.h"
 
 enum ax_site_kind {
@@ -41,8 +42,10 @@ struct ax_route {
     uint32_t max_inflight;  /* JS: requests in progress at once, over all workers; 0 = no limit of its own */
     uint32_t group; /* routes of one group (not 0) share that: the METHODs of a path that says it for all */
     uint32_t queue; /* and so many more may wait; without max_inflight it means nothing */
-    unsigned timeout_index; /* which of ax_site's distinct handler timeouts; set by freeze */
-    unsigned gate;          /* 1 .. ax_gates_count, 0 = none; set by freeze */
+    struct ax_policy_use use;       /* of the site's policies; all 0 = none */
+    const struct ax_policy *policy; /* made of it by add; NULL = none */
+    unsigned timeout_index;         /* which of ax_site's distinct handler timeouts; set by freeze */
+    unsigned gate;                  /* 1 .. ax_gates_count, 0 = none; set by freeze */
 };
 
 struct ax_gates; /* net/admission.h */
@@ -52,6 +55,9 @@ struct ax_site *ax_site_new(const struct ax_settings *s); /* OWNED (one referenc
 int ax_site_add(struct ax_site *site, const struct ax_route *route, struct ax_err *reterr);
 /* One of server.trusted_proxies, see ax_proxies_add. */
 int ax_site_trust(struct ax_site *site, struct ax_str proxy, struct ax_err *reterr);
+/* Before the routes that use them; at most once.  As ax_policies_new. */
+int ax_site_police(struct ax_site *site, const struct ax_policy_spec *spec, int *ret_bad,
+                   struct ax_err *reterr);
 int ax_site_freeze(struct ax_site *site, struct ax_err *reterr);
 struct ax_site *ax_site_ref(struct ax_site *site);
 void ax_site_unref(struct ax_site *site); /* NULL is fine */
@@ -60,6 +66,7 @@ const struct ax_settings *ax_site_settings(const struct ax_site *site);
 const struct ax_router *ax_site_router(const struct ax_site *site);
 const struct ax_proxies *ax_site_proxies(const struct ax_site *site); /* NULL = nobody is trusted */
 const struct ax_mime *ax_site_mime(const struct ax_site *site);       /* NULL = no route has files */
+struct ax_policies *ax_site_policies(const struct ax_site *site);     /* NULL = none */
 unsigned ax_site_routes(const struct ax_site *site);
 const struct ax_route *ax_site_route(const struct ax_site *site, uint32_t id); /* id 1..n */
 /* Those of the routes with a max_inflight, which all workers of the site share: the one part of it that

@@ -212,7 +212,9 @@ static bool lacks_body(const struct ax_request *r)
 
 static void pack_request(struct taking *t, struct ax_conn *c, struct ax_parcel *p, const struct ax_request *r)
 {
-    if (c->reading == r)
+    if (c->state == AX_CONN_HELD && r == c->last)
+        ax_buf_add(&p->in, r->head.base, r->head.bytes); /* of its body nothing was looked at */
+    else if (c->reading == r)
         add_reading(p, c, r);
     else
         add_raw(&p->in, r);

@@ -381,6 +381,7 @@ void ax_worker_free(struct ax_worker *w)
     ax_admission_fini(w);
     fini_pools(w);
     ax_files_free(w->files);
+    ax_login_forget(w);
     ax_route_cache_free(w->route_cache);
     ax_free(w->handler_timeouts);
     ax_buf_fini(&w->line);

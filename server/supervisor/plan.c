@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "supervisor/cpus.h"
 #include "supervisor/dirs.h"
+#include "supervisor/plan_policy.h"
 
 enum { MIB = 1 << 20 };
 
@@ -266,6 +267,7 @@ static json_t *route(const struct ax_manifest *m, const struct ax_manifest_route
         put_fixed(o, r, ok);
     }
     put(o, "headers", header_lines(r, ok), ok);
+    put(o, "policy", ax_plan_policy(m, &r->policy), ok);
     put_int(o, "timeout_us", or_off(r->timeout_us), ok);
     put_int(o, "body_max", or_off(r->body_max), ok);
     put_int(o, "max_inflight", r->max_inflight, ok);
@@ -381,6 +383,7 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put(o, "uploads", uploads(m, &m->uploads, ok), ok);
     put(o, "trustedProxies", proxies(m, ok), ok);
     put(o, "modules", modules(m, &(struct ax_modules){m->modules, m->nmodules}, ok), ok);
+    put(o, "policies", ax_plan_policies(m), ok);
     put(o, "routes", routes(m, ok), ok);
     put(o, "listen", sockets(in, ok), ok);
     put_int(o, "segmentFd", in->segment_fd, ok);
