@@ -95,20 +95,34 @@ function multipart(req) {
   return all;
 }
 
-function fieldOf(part, limits, count) {
+function countField(count, limits) {
   if (++count.fields > limits.fields) throw errors.uploadLimit('uploads.fields', 'the form has too many fields');
+}
+
+function countFile(count, limits) {
+  if (++count.files > limits.files) throw errors.uploadLimit('uploads.files', 'the form has too many files');
+}
+
+const fileTooLarge = () => errors.uploadLimit('uploads.file', 'a file of the form is too large');
+
+function fieldOf(part, limits, count) {
+  countField(count, limits);
   if (part.data.length > limits.field) throw fieldTooLarge();
   return { name: part.name, value: part.data.toString('utf8') };
 }
 
 function fileOf(part, limits, count) {
-  if (++count.files > limits.files) throw errors.uploadLimit('uploads.files', 'the form has too many files');
-  if (part.data.length > limits.file) throw errors.uploadLimit('uploads.file', 'a file of the form is too large');
+  countFile(count, limits);
+  if (part.data.length > limits.file) throw fileTooLarge();
+  return { name: part.name, value: fileInfo(part, limits, part.data.length), data: part.data };
+}
+
+function fileInfo(part, limits, size) {
   const filename = uploads.storedName(part.filename);
   const info = { type: 'file', originalName: part.filename, filename, path: path.join(limits.dir, filename) };
   if (part.type !== null) info.contentType = part.type;
-  info.size = part.data.length;
-  return { name: part.name, value: info, data: part.data };
+  info.size = size;
+  return info;
 }
 
 /** All files or none: what was stored before a failure goes. */
@@ -159,4 +173,19 @@ function release(more) {
   if (files !== undefined) for (const file of files) uploads.remove(file);
 }
 
-module.exports = { DEFAULTS, read, readAsync, release };
+module.exports = {
+  DEFAULTS,
+  read,
+  readAsync,
+  release,
+  mediaType,
+  limitsOf,
+  addField,
+  fieldTooLarge,
+  fileTooLarge,
+  fileInfo,
+  countField,
+  countFile,
+  stored,
+  toObject,
+};

@@ -215,6 +215,10 @@ export function bodyBuffer(slot: number, gen: number): Buffer | undefined;
 /** multipart/form-data: flat per part [name, filename | null, contentType | null, start, end] with offsets into
  *  the body; null when the Content-Type is another; false when malformed. */
 export function multipart(slot: number, gen: number): (string | number | null)[] | null | false | undefined;
+/** The same for a body that is read in pieces: the boundary that a Content-Type names, or null; and what the header block of
+ *  one part says (whole lines, each with its CRLF), or false when it is malformed. */
+export function formBoundary(contentType: string): string | null;
+export function partHead(head: Uint8Array): [name: string, filename: string | null, contentType: string | null] | false;
 export function requestId(slot: number, gen: number): string | undefined;
 /** Who logged in, as JSON; null where nobody had to. */
 export function identity(slot: number, gen: number): string | null | undefined;

@@ -105,6 +105,53 @@ static bool push_part(struct list *l, const struct ax_part *part, const char *bo
            push_number(l, start + part->data.n);
 }
 
+/* formBoundary(contentType): the boundary, or null. */
+napi_value ax_js_formBoundary(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1, n;
+    napi_value arg, ret = NULL;
+    char type[1024];
+    struct ax_str boundary;
+
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, &arg, NULL, NULL));
+    AX_NAPI_TRY(napi_get_value_string_latin1(env, arg, type, sizeof type, &n));
+    if (n < sizeof type - 1 && ax_multipart_boundary((struct ax_str){type, n}, &boundary))
+        AX_NAPI_TRY(napi_create_string_latin1(env, boundary.p, boundary.n, &ret));
+    else
+        AX_NAPI_TRY(napi_get_null(env, &ret));
+    return ret;
+fail:
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "a Content-Type must be a string");
+    return NULL;
+}
+
+/* partHead(bytes): [name, filename | null, contentType | null], or false. */
+napi_value ax_js_partHead(napi_env env, napi_callback_info info)
+{
+    size_t argc = 1, n;
+    napi_value arg, ret = NULL;
+    napi_typedarray_type type;
+    void *data;
+    struct ax_part part;
+
+    AX_NAPI_TRY(napi_get_cb_info(env, info, &argc, &arg, NULL, NULL));
+    AX_NAPI_TRY(napi_get_typedarray_info(env, arg, &type, &n, &data, NULL, NULL));
+    if (type != napi_uint8_array)
+        goto fail;
+    if (!ax_multipart_head((struct ax_str){data, n}, &part)) {
+        AX_NAPI_TRY(napi_get_boolean(env, false, &ret));
+        return ret;
+    }
+    struct list l = {.env = env};
+    AX_NAPI_TRY(napi_create_array(env, &l.array));
+    if (push_utf8(&l, part.name) && push_text_or_null(&l, part.filename) &&
+        push_text_or_null(&l, part.content_type))
+        return l.array;
+fail:
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "the head of a part must be a Uint8Array");
+    return NULL;
+}
+
 napi_value ax_on_multipart(struct ax_call *c)
 {
     napi_env env = c->b->env;

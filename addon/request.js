@@ -592,6 +592,6 @@ function valueOf(form, key) {
 }
 
 module.exports = {
-  share, Request, answer, openStream, closeStream, refuse, gone, observe, trace, streamsOf, methodOf, sentOf,
+  share, Request, answer, openStream, closeStream, refuse, gone, observe, keepUntilSent, trace, streamsOf, methodOf, sentOf,
   OPEN, ANSWERED, NONE, TEXT, JSON_TEXT, BYTES,
 }; // prettier-ignore

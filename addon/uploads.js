@@ -65,6 +65,26 @@ async function storeAsync(uploads, file, data) {
   }
 }
 
+/** A new file to be written in pieces; close() it. */
+async function create(uploads, file) {
+  try {
+    await fs.promises.mkdir(uploads.dir, { recursive: true });
+    if (!uploads.keep) await fs.promises.writeFile(markerOf(file), '', WRITE);
+    return await fs.promises.open(file, WRITE.flag, WRITE.mode);
+  } catch (err) {
+    throw storeFailed(err);
+  }
+}
+
+/** All of the piece; returns when it is written. */
+async function write(handle, piece) {
+  try {
+    await handle.appendFile(piece);
+  } catch (err) {
+    throw storeFailed(err);
+  }
+}
+
 const storeFailed = (err) => (err.code === 'ENOSPC' || err.code === 'EDQUOT' ? diskFull(err) : err);
 
 /** The file first: a marker without a file harms nobody. */
@@ -108,4 +128,4 @@ async function discard(dir, marker, name) {
   }
 }
 
-module.exports = { storedName, store, storeAsync, remove, sweep };
+module.exports = { storedName, store, storeAsync, create, write, remove, sweep };

@@ -304,6 +304,12 @@ static bool read_head(struct ax_str head, struct ax_part *ret)
     return ret->name.p != NULL;
 }
 
+bool ax_multipart_head(struct ax_str head, struct ax_part *ret)
+{
+    ret->name = ret->filename = ret->content_type = ret->data = (struct ax_str){0};
+    return head.n <= AX_PART_HEAD_MAX && read_head(head, ret);
+}
+
 /* ---- delimiters (RFC 2046, 5.1.1) */
 
 struct delimiter {

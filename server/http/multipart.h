@@ -1,5 +1,5 @@
-/* http/multipart.h - multipart/form-data (RFC 7578, RFC 2046 5.1) over a body that is whole in memory.  Pure:
- * parts are slices of the body. */
+/* http/multipart.h - multipart/form-data (RFC 7578, RFC 2046 5.1) over a body that is whole in memory; the
+ * headers of a part also by themselves.  Pure: parts are slices of the body. */
 #ifndef AX_HTTP_MULTIPART_H
 #define AX_HTTP_MULTIPART_H
 
@@ -26,6 +26,9 @@ enum { AX_PART, AX_PARTS_END, AX_PARTS_MALFORMED };
 /* The boundary parameter of a Content-Type value (RFC 2046: 1..70 characters), BORROWED from it; false when
  * it is no multipart/form-data, has none, or two. */
 bool ax_multipart_boundary(struct ax_str content_type, struct ax_str *ret);
+/* For a body that comes in pieces, whose delimiters somebody else has found: the header block of one part,
+ * whole lines with their CRLF.  The same rules as below; ret->data is not set.  False = malformed. */
+bool ax_multipart_head(struct ax_str head, struct ax_part *ret);
 /* Both are BORROWED until the last part has been read. */
 void ax_multipart_init(struct ax_multipart *m, struct ax_str body, struct ax_str boundary);
 /* AX_PART with *ret filled, AX_PARTS_END after the closing delimiter, AX_PARTS_MALFORMED (answered 400),

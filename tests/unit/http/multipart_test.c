@@ -367,13 +367,52 @@ static void test_bad_boundary(void **state)
     assert_int_equal(ax_multipart_next(&m, &part), AX_PARTS_MALFORMED);
 }
 
+/* For bodies in pieces: the same rules, and nothing of the data. */
+static void test_head_alone(void **state)
+{
+    static const struct {
+        struct ax_str head;
+        bool ok;
+        const char *name, *filename, *type; /* NULL = none */
+    } t[] = {
+        {AX_STR(CD "name=a\r\n"), true, "a", NULL, NULL},
+        {AX_STR(CD "name=\"a\"; filename=\"../b\"\r\nContent-Type: c/d\r\n"), true, "a", "b", "c/d"},
+        {AX_STR(CD "name=a; filename=\"\"\r\n"), true, "a", "", NULL},
+        {AX_STR(CD "name=a"), false, NULL, NULL, NULL},
+        {AX_STR(CD "name=a\r\n\r\n"), false, NULL, NULL, NULL},
+        {AX_STR("Content-Type: c/d\r\n"), false, NULL, NULL, NULL},
+        {AX_STR(CD "name=a; name=b\r\n"), false, NULL, NULL, NULL},
+        {AX_STR(""), false, NULL, NULL, NULL},
+    };
+    char big[AX_PART_HEAD_MAX + 64];
+    struct ax_part part;
+    (void)state;
+
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        bool ok = ax_multipart_head(t[i].head, &part);
+        if (ok != t[i].ok)
+            fail_msg("row %zu", i);
+        if (!ok)
+            continue;
+        assert_true(ax_str_eq(part.name, ax_str(t[i].name)));
+        assert_int_equal(part.filename.p != NULL, t[i].filename != NULL);
+        assert_true(!t[i].filename || ax_str_eq(part.filename, ax_str(t[i].filename)));
+        assert_true(!t[i].type || ax_str_eq(part.content_type, ax_str(t[i].type)));
+    }
+    int n = snprintf(big, sizeof big, "%s", CD "name=a\r\nX: ");
+    memset(big + n, 'x', sizeof big - (size_t)n - 2);
+    memcpy(big + sizeof big - 2, "\r\n", 2);
+    assert_false(ax_multipart_head((struct ax_str){big, sizeof big}, &part));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_boundary),    cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_truncated),   cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_split_traps), cmocka_unit_test(test_many_parts),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_bad_boundary),
+        cmocka_unit_test(test_boundary),     cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_truncated),    cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_split_traps),  cmocka_unit_test(test_many_parts),
+        cmocka_unit_test(test_head_alone),   cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_bad_boundary),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
