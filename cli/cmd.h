@@ -102,6 +102,7 @@ const char *ax_args_source(const struct ax_args *a, const char *name, char *buf,
     }
 
 extern const struct ax_cmd ax_cmd_new, ax_cmd_serve, ax_cmd_check, ax_cmd_routes, ax_cmd_stats, ax_cmd_status,
-    ax_cmd_reload, ax_cmd_stop, ax_cmd_completion, ax_cmd_version, ax_cmd_help, ax_cmd_explain, ax_cmd_dev;
+    ax_cmd_reload, ax_cmd_stop, ax_cmd_completion, ax_cmd_version, ax_cmd_help, ax_cmd_explain, ax_cmd_dev,
+    ax_cmd_request;
 
 #endif

@@ -94,7 +94,7 @@ describe('usage', () => {
     });
   }
 
-  for (const name of ['request', 'top']) {
+  for (const name of ['top']) {
     test(`${name} is refused for now`, () => {
       for (const args of [[name], [name, '--json'], ['--no-color', name, 'x']]) {
         const r = actix(args);
