@@ -52,15 +52,15 @@ struct ax_request {
     bool watched;            /* dispatch->event is wanted */
     bool continue_due;       /* 100 Continue is to be sent when its turn comes */
     bool parked;             /* QUEUED, but not in the worker's list: see ax_request_backed_up */
-    bool gone_due;           /* in the worker's list of those with an event to be told: dispatch->event is due */
-    bool in_progress;        /* counted among the worker's requests in progress */
-    bool inflight_taken;     /* counted against limits.inflight of the engine */
-    bool close;              /* the connection ends after this response */
-    bool lent;               /* bytes of its response are lent, and were not written yet */
-    uint8_t place;           /* enum ax_gate_place, of its route's max_inflight */
-    uint16_t status;         /* of the response; 0 until answered */
-    uint16_t round;          /* of ax_worker_take_turns */
-    uint32_t route;          /* 0 = none */
+    bool gone_due;       /* in the worker's list of those with an event to be told: dispatch->event is due */
+    bool in_progress;    /* counted among the worker's requests in progress */
+    bool inflight_taken; /* counted against limits.inflight of the engine */
+    bool close;          /* the connection ends after this response */
+    bool lent;           /* bytes of its response are lent, and were not written yet */
+    uint8_t place;       /* enum ax_gate_place, of its route's max_inflight */
+    uint16_t status;     /* of the response; 0 until answered */
+    uint16_t round;      /* of ax_worker_take_turns */
+    uint32_t route;      /* 0 = none */
     uint32_t nparams;
     uint32_t reserved;                 /* bytes of its connection's `reserved` set aside for its answer */
     const struct ax_route *site_route; /* BORROWED from the worker's site; NULL = none */

@@ -823,6 +823,7 @@ static void test_take_over(void **state)
     until_entered(&t.s[0], 2);
     int spinning = join(&t, 0);
     until_connections(&t.s[0], 6);
+    server_command(&t.s[0], CMD_NONE); /* its loop looks at it: what is sent next comes in that order */
     server_command(&t.s[0], CMD_HOLD);
     puts_fd(spinning, GET("/spin"));
     puts_fd(unseen, "POST /upload HTTP/1.1\r\nHost: x\r\n" CHUNKED "\r\n3\r\nabc\r\n");
