@@ -26,7 +26,7 @@ export type Form = { [name: string]: FormValue | FormValue[] };
  * One request.  The object is yours and may be kept; what has been read once stays readable.  Reading something for the
  * first time after the request has ended throws `ERR_REQUEST_ENDED`.
  */
-declare class Request {
+declare class Request<Path extends string = string> {
   private constructor();
 
   // -- reading
@@ -67,8 +67,8 @@ declare class Request {
 
   readonly method: string;
   readonly path: string;
-  /** Without a prototype. */
-  readonly params: { [name: string]: string };
+  /** Decoded; without a prototype.  By name where the path is known: `Handler<'/users/:id'>`. */
+  readonly params: Params<Path>;
   /** Without a prototype; repeated keys are arrays. */
   readonly query: { [key: string]: string | string[] };
   /** Lower-case names, duplicates joined or dropped as node:http does. */
@@ -96,10 +96,15 @@ declare class Request {
   bytes(): Promise<Uint8Array>;
   /** The same object as `getFormDataAsync` gives. */
   form(): Promise<Form>;
-  /** Not supported yet: throws `ERR_NOT_SUPPORTED`. */
+  /**
+   * The body as a web stream, which is async iterable too; with `stream: true` on the route as it comes, else of the body
+   * that is there.  A body that comes is read once: as `body`, as `readable`, or by text(), json(), bytes() or form().
+   */
   readonly body: ReadableStream<Uint8Array>;
-  /** Not supported yet: throws `ERR_NOT_SUPPORTED`. */
-  sse(): never;
+  /** The same as a Node stream. */
+  readonly readable: import('node:stream').Readable;
+  /** Answers with server-sent events: the head leaves at once. */
+  sse(options?: SseOptions): Sse;
   /** Work that goes on after the response: a rejection is logged, a stop waits for it within `timeouts.shutdown`. */
   waitUntil(promise: PromiseLike<unknown>): void;
 
@@ -143,6 +148,47 @@ export interface Auth {
   claims?: { [name: string]: any };
 }
 
+type ParamNames<Path extends string> = Path extends `${infer Head}/${infer Tail}`
+  ? ParamNames<Head> | ParamNames<Tail>
+  : Path extends `:${infer Name}` | `*${infer Name}`
+    ? Name
+    : never;
+/** The parameters of a path: `Params<'/users/:id/*rest'>` is `{ id: string; rest: string }`. */
+export type Params<Path extends string> = string extends Path
+  ? { [name: string]: string }
+  : { [Name in ParamNames<Path>]: string };
+
+export interface SseOptions {
+  /** Milliseconds after which a client that lost the connection asks again; sent first. */
+  retry?: number;
+  /** Milliseconds, or text such as `'15s'` (the default), after which a silent stream gets a comment; 0, false, 'off': never. */
+  heartbeat?: number | string | false;
+}
+
+export interface SseEvent {
+  /** Anything but a string is sent as JSON. */
+  data?: unknown;
+  event?: string;
+  id?: string | number;
+  /** Milliseconds. */
+  retry?: number;
+}
+
+/** A stream of server-sent events; it ends with close(), with the client, or with an error of the handler. */
+export interface Sse {
+  /**
+   * Text, an `SseEvent`, or any other value as JSON.  Resolves with true when more may be sent, with false when nobody
+   * listens any more; never rejects.  Who does not wait for it and has a client that does not read loses that client.
+   */
+  send(event: SseEvent | string | number | boolean | object | null): Promise<boolean>;
+  comment(text?: string): Promise<boolean>;
+  /** Of the event that a client got last before it lost the connection. */
+  readonly lastEventId: string | null;
+  /** Resolves when the client has gone or the stream was closed. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
 export interface IncomingHeaders {
   [name: string]: string | string[] | undefined;
   'set-cookie'?: string[];
@@ -155,11 +201,35 @@ export type { Request };
 // ---- handler modules
 
 /** What a handler module exports: what it returns, or resolves to, is the response. */
-export type Handler = (req: Request) => HandlerResult | PromiseLike<HandlerResult>;
+export type Handler<Path extends string = string> = (req: Request<Path>) => HandlerResult | PromiseLike<HandlerResult>;
+
+/** A module of `use`: runs around the handler.  What it returns is the answer; undefined: what next() gave is. */
+export type Middleware = (
+  req: Request,
+  next: () => HandlerResult | PromiseLike<HandlerResult>,
+) => HandlerResult | PromiseLike<HandlerResult>;
+
+/** A module whose default export has `fetch` gets WHATWG Requests: Hono and its kind run as they are. */
+export interface FetchModule {
+  /** The context is the third argument, too, where apps written as (request, env, ctx) look for it. */
+  fetch(request: globalThis.Request, ctx: FetchContext, sameCtx: FetchContext): ResponseLike | PromiseLike<ResponseLike>;
+}
+
+export interface FetchContext<Path extends string = string> {
+  /** Work that goes on after the response. */
+  waitUntil(promise: PromiseLike<unknown>): void;
+  /** Of the manifest's path. */
+  readonly params: Params<Path>;
+  readonly env: typeof process.env;
+  /** The same request as handlers get it. */
+  readonly req: Request<Path>;
+  /** Does nothing. */
+  passThroughOnException(): void;
+}
 
 /**
- * string: text; null: 204; number, boolean, array, object: JSON; Uint8Array and Buffer: bytes; Response: as is; Error:
- * as if thrown; undefined: a send method answers.  A promise that settles to undefined without an answer is 500.
+ * string: text; null: 204; number, boolean, array, object: JSON; Uint8Array and Buffer: bytes; Response: as is; web
+ * stream, Node stream, async iterable: streamed, objects as lines of JSON; Error: as if thrown; undefined: a send method answers.  A promise that settles to undefined without an answer is 500.
  */
 export type HandlerResult =
   | string
@@ -169,6 +239,9 @@ export type HandlerResult =
   | Uint8Array
   | ArrayBuffer
   | ResponseLike
+  | ReadableStream
+  | NodeJS.ReadableStream
+  | AsyncIterable<unknown>
   | Error
   | object
   | undefined

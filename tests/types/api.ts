@@ -26,7 +26,10 @@ import {
   worker,
 } from 'actix-js';
 import type {
+  Auth,
   Callback,
+  FetchContext,
+  FetchModule,
   FileInfo,
   Form,
   FormValue,
@@ -34,9 +37,14 @@ import type {
   HandlerResult,
   HttpError,
   IncomingHeaders,
+  Middleware,
+  Params,
   Request,
   ResponseLike,
   ServerOptions,
+  Sse,
+  SseEvent,
+  SseOptions,
 } from 'actix-js';
 import * as origin from '@qunto/actix-js';
 
@@ -59,13 +67,55 @@ export const reader: Handler = async (req) => {
   const params: { [name: string]: string } = { ...req.params, ...req.getPathParams(), ...req.cookies };
   const bytes: Uint8Array = await req.bytes();
   const signal: AbortSignal = req.signal;
-  const nobody: null = req.auth;
+  const nobody: Auth | null = req.auth;
   const json: unknown = (await req.json()) ?? req.getBodyJson();
   const form: Form = req.getFormData() ?? (await req.form()) ?? (await req.getFormDataAsync());
   const value: FormValue | FormValue[] | null = req.getFormValue('a') ?? (await req.getFormValueAsync('a'));
   if (value !== null && typeof value === 'object' && !Array.isArray(value)) file(value);
   req.waitUntil(Promise.resolve());
   return { texts, size, cookies, params, bytes: bytes.length, aborted: signal.aborted, nobody, json, form };
+};
+
+// ---- paths, streams, events, middleware, fetch modules
+same<Equal<Params<'/users/:id/posts/:post/*rest'>, { id: string; post: string; rest: string }>>();
+same<Equal<Params<'/'>, {}>>();
+same<Equal<Params<string>, { [name: string]: string }>>();
+export const typed: Handler<'/users/:id'> = (req) => {
+  // @ts-expect-error there is no such parameter
+  req.params.name;
+  return req.params.id;
+};
+export const loose: Handler = typed as Handler;
+
+export const streamed: Handler = async (req) => {
+  for await (const piece of req.body) if (piece.length === 0) return null;
+  return req.readable;
+};
+export const rows: Handler = () => (async function* () { yield { a: 1 }; })();
+
+export const events: Handler<'/events'> = async (req) => {
+  const options: SseOptions = { retry: 1000, heartbeat: '15s' };
+  const sse: Sse = req.sse(options);
+  const event: SseEvent = { data: { a: 1 }, event: 'e', id: 7 };
+  const more: boolean = (await sse.send(event)) && (await sse.send('text')) && (await sse.comment());
+  const last: string | null = sse.lastEventId;
+  await sse.closed;
+  if (more && last === null) sse.close();
+};
+
+export const log: Middleware = async (req, next) => {
+  const value = await next();
+  req.addHeader('x-seen', 1);
+  return value;
+};
+
+export const app: FetchModule = {
+  async fetch(request, ctx) {
+    const same: FetchContext = ctx;
+    same.waitUntil(Promise.resolve());
+    const { id } = ctx.params;
+    return new Response(`${request.method} ${id} ${ctx.env.HOME} ${ctx.req.ip}`, { status: 201 });
+  },
 };
 
 function file(info: FileInfo): number {
