@@ -161,8 +161,7 @@ async function expand(route, modules, root) {
   if (route.kind !== 'handler') return [route];
   const exported = exportsOf(await modules(route.module, route.at));
   const file = shown(route.module, root);
-  const uses = [];
-  for (const { file: use, at } of route.use ?? []) uses.push(await middleware(use, at, modules, root));
+  const uses = await middlewares(route, modules, root);
   const methods = route.byExports ? METHODS.filter((m) => typeof own(exported.named, m) === 'function') : [];
   if (methods.length === 0) return [{ ...route, handler: around(route, uses, pick(route, exported, file)) }];
   return methods.map((method) => ({
@@ -171,6 +170,12 @@ async function expand(route, modules, root) {
     name: `${route.name}#${method}`,
     handler: around(route, uses, exported.named[method]),
   }));
+}
+
+async function middlewares(route, modules, root) {
+  const uses = [];
+  for (const { file, at } of route.use ?? []) uses.push(await middleware(file, at, modules, root));
+  return uses;
 }
 
 async function middleware(file, at, modules, root) {
@@ -200,9 +205,12 @@ async function mounted(route, modules, root) {
   const loaded = await modules(route.module, route.at);
   const { main, named } = exportsOf(loaded);
   const value = route.export === undefined ? (main ?? loaded) : own(named, route.export);
+  const uses = await middlewares(route, modules, root);
+  const { mount, mountBehind } = require('./node'); // with node:http, which other apps do not need
   try {
-    const { mount } = require('./node'); // with node:http, which other apps do not need
-    return { ...route, handler: mount(await require('./node_listener').listenerOf(value, route.export), route.headers) };
+    const listener = await require('./node_listener').listenerOf(value, route.export);
+    if (uses.length === 0) return { ...route, handler: mount(listener, route.headers) };
+    return { ...route, handler: require('./middleware').chain(uses, mountBehind(listener, route.headers)) };
   } catch (err) {
     throw new PlanError(`${shown(route.module, root)}: ${reasonOf(err, route.module, root)}`);
   }

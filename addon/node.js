@@ -30,18 +30,32 @@ const sayClose = () => void (server.closing = true);
 /** The handler of a route; `lines`: its headers, rendered. */
 function mount(listener, lines) {
   return function node(request) {
-    const connection = new Connection(request._slot, request._gen);
-    const req = incoming(connection);
-    const res = outgoing(req, connection, lines);
-    try {
-      const value = apm.enabled() ? apm.enter(req, res, () => listener(req, res)) : listener(req, res);
-      if (typeof value?.then === 'function') value.then(undefined, (err) => fail(request, connection, err));
-    } catch (err) {
-      fail(request, connection, err);
-    }
-    if (!connection.hasBody) connection.endBody();
-    if (!connection.ended && !connection.destroyed) connection.wait();
+    enter(new Connection(request._slot, request._gen), request, listener, lines);
   };
+}
+
+/** The same behind middleware: its headers are sent too, and what next() gives it resolves when the response is over. */
+function mountBehind(listener, lines) {
+  return (request) =>
+    new Promise((resolve) => {
+      const connection = new Connection(request._slot, request._gen);
+      connection.whenOver = () => resolve();
+      connection.request = request;
+      enter(connection, request, listener, lines);
+    });
+}
+
+function enter(connection, request, listener, lines) {
+  const req = incoming(connection);
+  const res = outgoing(req, connection, lines);
+  try {
+    const value = apm.enabled() ? apm.enter(req, res, () => listener(req, res)) : listener(req, res);
+    if (typeof value?.then === 'function') value.then(undefined, (err) => fail(request, connection, err));
+  } catch (err) {
+    fail(request, connection, err);
+  }
+  if (!connection.hasBody) connection.endBody();
+  if (!connection.ended && !connection.destroyed) connection.wait();
 }
 
 /** The listener threw, or its promise was rejected. */
@@ -127,6 +141,7 @@ function storeHead(firstLine, headers) {
   // Staying open is what HTTP/1.1 does: saying so costs 24 bytes.
   else if (this.shouldKeepAlive && this.req.httpVersionMinor === 1) this._removedConnection = true;
   let lines = connection.lines;
+  if (connection.request !== null) lines += connection.request._headers?.render() ?? '';
   if (!connection.destroyed && !hasId(this, headers)) {
     const id = native.requestId(connection.slot, connection.gen);
     if (id !== undefined) lines += `X-Request-Id: ${id}\r\n`;
@@ -167,4 +182,4 @@ function closeResponse(res, connection) {
   connection.leave();
 }
 
-module.exports = { mount, sayClose };
+module.exports = { mount, mountBehind, sayClose };

@@ -65,6 +65,8 @@ class Connection extends Stream {
     this.secure = undefined;
     this.lines = ''; // headers that its route adds
     this.hasBody = false;
+    this.request = null; // Request that middleware has seen
+    this.whenOver = null; // told when the response is, whatever its end
   }
 
   get _writableState() {
@@ -124,6 +126,7 @@ class Connection extends Stream {
     if (waiting.get(this.slot) === this) waiting.delete(this.slot);
     if (this.timer !== null) clearTimeout(this.timer);
     this.timer = null;
+    if (this.whenOver !== null) this.whenOver();
   }
 
   cork() {}

@@ -260,6 +260,22 @@ test('what one request stores with enterWith, no other sees', async (t) => {
   assert.deepEqual(got, Array.from({ length: 8 }, (_, i) => [null, `/${i}`, 3]));
 });
 
+test('middleware under `use` runs around a mount: it may answer, add headers and wait for the end', async (t) => {
+  const s = await new App(t, {
+    'actix.yaml': `${head()}routes:\n  /*rest: { node: app.js, use: [guard.js] }\n`,
+    'app.js': "module.exports = (req, res) => setImmediate(() => res.end('in'));",
+    'guard.js': `module.exports = async (req, next) => {
+      if (req.path === '/out') return 'out';
+      req.addHeader('x-guard', 'passed');
+      await next();
+      console.log('over', req.path);
+    };`,
+  }).serve();
+  assert.match(await talk(s.port, get('/out', CLOSE)), /^HTTP\/1\.1 200 [^]*\r\n\r\nout$/);
+  assert.match(await talk(s.port, get('/in', CLOSE)), /^HTTP\/1\.1 200 [^]*x-guard: passed\r\n[^]*\r\n\r\nin$/);
+  await until(() => s.stdout.includes('over /in'));
+});
+
 const WRONG = [
   ['module.exports = { name: "x" };', /app\.js: the default export is an object with name, not a \(req, res\) listener; export the app/],
   ['module.exports = { fetch() {} };', /write `handler:` for a module with fetch\(\)/],
