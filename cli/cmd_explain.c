@@ -132,6 +132,66 @@ static void print_limits(const struct view *v, const struct ax_route_row *r)
         line("inflight", "%" PRId64 " at once, %" PRId64 " more may wait", r->max_inflight, r->queue);
 }
 
+/* ---- policy: what a rule or the route itself says */
+/* The rule that counts for the route: the longest prefix of its pattern. */
+static const struct ax_rule *rule_of(const struct view *v, const struct ax_route_row *r)
+{
+    for (size_t i = 0; i < v->m->nrules; i++) {
+        const struct ax_rule *rule = &v->m->rules[i];
+        size_t n = strlen(rule->prefix);
+        if (strncmp(r->path, rule->prefix, n) == 0 && (r->path[n] == '/' || r->path[n] == '\0'))
+            return rule;
+    }
+    return NULL;
+}
+
+/* Routes that are registered in code have what the rules say. */
+static struct ax_policies_of policy_of(const struct view *v, const struct ax_route_row *r)
+{
+    const struct ax_rule *rule = r->origin ? NULL : rule_of(v, r);
+
+    return r->origin ? r->origin->policy : rule ? rule->policy : (struct ax_policies_of){0};
+}
+
+static void print_policy(const struct view *v, const struct ax_route_row *r)
+{
+    const struct ax_rule *rule = rule_of(v, r);
+    struct ax_policies_of p = policy_of(v, r);
+
+    if (p.auth)
+        line("auth", "%s", p.auth);
+    if (p.cors)
+        line("cors", "%s", p.cors);
+    if (p.rate_limit)
+        line("rate", "%s", p.rate_limit);
+    if (p.compress.on)
+        line("compress", "on");
+    for (size_t i = 0; i < p.use.n; i++)
+        line(i ? "" : "use", "%s", p.use.v[i].file);
+    if (r->origin && r->origin->stream)
+        line("stream", "the handler reads the body as it comes");
+    if (rule)
+        line("rule", "%s (%s:%u:%u)", rule->prefix[0] ? rule->prefix : "/", rule->at.file, rule->at.line,
+             rule->at.col);
+}
+
+static json_t *policy_json(const struct view *v, const struct ax_route_row *r)
+{
+    const struct ax_rule *rule = rule_of(v, r);
+    struct ax_policies_of p = policy_of(v, r);
+    json_t *use = json_array();
+
+    for (size_t i = 0; i < p.use.n; i++)
+        json_array_append_new(use, json_string(p.use.v[i].file));
+    json_t *from =
+        rule ? json_pack("{s:s, s:s, s:i, s:i}", "prefix", rule->prefix[0] ? rule->prefix : "/", "file",
+                         rule->at.file, "line", (int)rule->at.line, "col", (int)rule->at.col)
+             : json_null();
+    return json_pack("{s:s?, s:s?, s:s?, s:b, s:o, s:b, s:o}", "auth", p.auth, "cors", p.cors, "rate_limit",
+                     p.rate_limit, "compress", p.compress.on, "use", use, "stream",
+                     r->origin && r->origin->stream, "rule", from);
+}
+
 static void print_lost(const struct view *v)
 {
     for (size_t i = 0; i < v->e->nlost; i++) {
@@ -155,6 +215,8 @@ static void print_view(const struct view *v)
         line(i ? "" : "params", "%s = \"%s\"", v->e->params[i].name, v->e->params[i].value);
     if (r && v->e->verdict == AX_EXPLAIN_ROUTE)
         print_limits(v, r);
+    if (r && v->e->verdict == AX_EXPLAIN_ROUTE)
+        print_policy(v, r);
     print_lost(v);
 }
 
@@ -210,6 +272,7 @@ static int print_json(const struct view *v)
     json_object_set_new(o, "route", r ? row_json(r) : json_null());
     json_object_set_new(o, "params", params);
     json_object_set_new(o, "limits", r ? limits_json(v, r) : json_null());
+    json_object_set_new(o, "policy", r ? policy_json(v, r) : json_null());
     if (e->location)
         json_object_set_new(o, "location", json_string(e->location));
     if (e->allow[0])

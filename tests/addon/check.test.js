@@ -59,12 +59,11 @@ test('every error of a run, each once, and no hint at anything internal', async 
     ],
   });
   const found = result.errors.map(({ at, message }) => `${at.line}: ${message}`);
-  assert.equal(found.length, 5, found.join('\n'));
+  assert.equal(found.length, 4, found.join('\n'));
   assert.match(found[0], /^1: cannot load twice\.js: .*GET \/x.*\(twice\.js:1:\d+\)$/);
-  assert.equal(found[1], '10: fetch.js: a module whose default export has fetch() is not supported yet');
-  assert.equal(found[2], '11: empty.js exports no default function (it exports no function); write module.exports = (req) => ...');
-  assert.match(found[3], /^12: cannot load needs\.js: Cannot find module 'no-such-package' \(needs\.js:1:\d+\); npm install no-such-package$/);
-  assert.equal(found[4], '13: cannot load text.js: just text');
+  assert.equal(found[1], '11: empty.js exports no default function (it exports no function); write module.exports = (req) => ...');
+  assert.match(found[2], /^12: cannot load needs\.js: Cannot find module 'no-such-package' \(needs\.js:1:\d+\); npm install no-such-package$/);
+  assert.equal(found[3], '13: cannot load text.js: just text');
 });
 
 test('a module that throws later does not take the result with it', async () => {

@@ -68,6 +68,15 @@ test('limits, the place, and what lost', (t) => {
   assert.equal(a.run('explain', 'GET').code, 2);
 });
 
+test('policy: the rule that counts, and what it says', (t) => {
+  const more = 'rules:\n  /users: { auth: staff, rate_limit: 5/s burst 9, use: [use.js] }\n  /users/deep: { compress: true }\nauth: { staff: { bearer: { token: abc } } }\n';
+  const a = new App(t, { 'actix.yaml': manifest() + more, ...files, 'use.js': 'module.exports = (req, next) => next();' });
+  const { policy } = a.json('explain', 'GET', '/users/7');
+  assert.deepEqual([policy.auth, policy.rate_limit, policy.compress, policy.use, policy.rule.prefix, policy.rule.line], ['staff', '5/s burst 9', false, ['use.js'], '/users', 11]);
+  assert.match(a.run('explain', 'GET', '/users/7').stdout, / {2}auth {6}staff\n {2}rate {6}5\/s burst 9\n {2}use {7}use\.js\n {2}rule {6}\/users \(actix\.yaml:11:3\)\n/);
+  assert.equal(a.json('explain', 'GET', '/by').policy.rule, null);
+});
+
 test('a handler that does not load is told, and nothing is explained', (t) => {
   const a = new App(t, { 'actix.yaml': manifest(), ...files, 'by.js': 'throw new Error("no luck");' });
   const r = a.run('explain', 'GET', '/');
