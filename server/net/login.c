@@ -225,7 +225,7 @@ static void tell(struct slow *s)
     if (s->ok && w->logins)
         remember(w->logins, s->login, s->mac);
     if (r && r->conn && r->conn->state == AX_CONN_HELD && r->state == AX_REQ_READING)
-        ax_policy_decided(r, s->ok);
+        ax_intake_resume(r, s->ok);
 }
 
 /* The worker's loop.  One that was taken over has no request of it left. */
@@ -235,9 +235,11 @@ static void looked(uv_work_t *work, int status)
     struct ax_worker *w = s->worker;
     bool entered = ax_worker_enter(w);
 
-    (void)status;
+    (void)status; /* nobody cancels it */
     if (entered)
         tell(s);
+    else
+        ax_worker_await_done(w);
     slow_free(s);
     w->open_handles--;
     if (entered && ax_worker_run_full(w))

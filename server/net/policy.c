@@ -155,11 +155,6 @@ enum ax_policy_verdict ax_policy_admit(struct ax_request *r)
     return AX_POLICY_ANSWERED;
 }
 
-void ax_policy_decided(struct ax_request *r, bool ok)
-{
-    ax_intake_resume(r, ok);
-}
-
 void ax_policy_refused(struct ax_request *r)
 {
     refuse_login(r, AX_LOGIN_WRONG, "");

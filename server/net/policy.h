@@ -73,7 +73,7 @@ struct ax_policy_spec {
 
 /* ---- made of it */
 struct ax_login;
-struct ax_policy { /* one of these is NULL at most in three of its members */
+struct ax_policy { /* NULL = none; one of them is there */
     const struct ax_login *login;
     const struct ax_cors_rule *cors;
     const struct ax_rate *rate;
@@ -135,8 +135,6 @@ struct ax_crypto *ax_policies_crypto(const struct ax_policies *p);
 struct ax_crypt *ax_policies_crypt(const struct ax_policies *p);
 /* Worker: what it remembers of logins. */
 void ax_login_forget(struct ax_worker *w);
-/* The thread has found out: 401, or on with it. */
-void ax_policy_decided(struct ax_request *r, bool ok);
 void ax_policy_refused(struct ax_request *r); /* its password was wrong */
 
 #endif
