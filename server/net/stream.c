@@ -1,38 +1,15 @@
+/* Responses in pieces, and the events of both sides. */
 #include "net/stream.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
-#include "net/internal.h"
+#include "net/stream_state.h"
 
 enum { SIZE_LINE = 18, CRLF = 2 }; /* of a chunk: 16 digits and a CRLF */
 
-struct ax_stream {
-    /* ---- the response */
-    bool chunked;
-    bool counted;  /* a length was declared, of which `left` are to come */
-    bool full;     /* a write was told so */
-    bool cut;      /* by the server */
-    bool told;     /* that its client has gone */
-    uint8_t due;   /* bits by enum ax_event */
-    uint8_t frame; /* bytes of the size line of the piece that was begun */
-    uint64_t left;
-    uint64_t turn, burst; /* bytes written in that turn of the loop, wherever they are now */
-
-    /* ---- the request's body */
-    bool reading;      /* it was not whole when the request was entered; what is there lies in r->body */
-    bool whole;        /* all of it has come */
-    bool broken;       /* nothing more comes */
-    bool waits;        /* a read found nothing */
-    bool owed;         /* 100 Continue, at the first read; until then r->head.keep_alive is false */
-    bool keep_alive;   /* what that was */
-    bool kept;         /* the request is over; its slot waits until that was told */
-    size_t taken;      /* bytes read of a body that was whole */
-    ax_mono paused_at; /* when the client was made to wait */
-};
-
-static struct ax_stream *stream_of(struct ax_request *r)
+struct ax_stream *ax_stream_of(struct ax_request *r)
 {
     if (r->stream)
         return r->stream;
@@ -58,14 +35,6 @@ void ax_stream_notify(struct ax_request *r, enum ax_event what)
         ax_list_push(&w->gone, &r->gone);
     }
     ax_worker_stay_awake(w);
-}
-
-/* The handler has it again: its timeout begins anew. */
-static void no_more_waiting(struct ax_request *r)
-{
-    r->stream->waits = false;
-    if (r->state == AX_REQ_ENTERED)
-        ax_request_start_timeout(r);
 }
 
 /* What was true when it became due may not be any more. */
@@ -94,7 +63,7 @@ bool ax_stream_tell(struct ax_request *r)
             continue;
         s->told |= order[i] == AX_EVENT_CLIENT;
         if (order[i] == AX_EVENT_READABLE)
-            no_more_waiting(r);
+            ax_stream_no_more_waiting(r);
         if (!w->dispatch.event(w->dispatch.ctx, r, order[i]))
             return false;
         if (ax_request_get(w, h.index, h.gen) != r)
@@ -265,7 +234,7 @@ static int may_open(struct ax_request *r)
     ax_worker_now(r->worker);
     if (r->conn->eof)
         ax_count_add(&r->worker->count->late_sends, 1);
-    if (stream_of(r))
+    if (ax_stream_of(r))
         return 0;
     ax_reply_error(r, 500, "out of memory", NULL);
     return -AX_E_NOMEM;
@@ -484,170 +453,4 @@ enum ax_took ax_stream_lend(struct ax_request *r, const struct ax_reply *piece)
     ax_conn_flush(r->conn);
     r = ax_request_get(w, h.index, h.gen);
     return r && is_open(r) ? took(r) : AX_TOOK_NONE;
-}
-
-/* ---- a request's body */
-
-static bool owes(const struct ax_request *r)
-{
-    return r->stream && r->stream->owed;
-}
-
-bool ax_stream_owes_continue(const struct ax_conn *c)
-{
-    return c->reading && owes(c->reading);
-}
-
-/* The client has been told, or did not wait for it: the connection can go on behind this request. */
-static void pay(struct ax_request *r)
-{
-    r->stream->owed = false;
-    r->head.keep_alive = r->stream->keep_alive;
-}
-
-void ax_stream_expect(struct ax_request *r)
-{
-    struct ax_stream *s = stream_of(r);
-
-    if (!s) {
-        ax_intake_body_refused(r->conn, 503, "out of memory", NULL);
-        return;
-    }
-    s->reading = true;
-    if (r->head.expect_continue) {
-        s->owed = true;
-        s->keep_alive = r->head.keep_alive;
-        r->head.keep_alive = false;
-        ax_deadline_stop(&r->conn->timeout);
-    }
-    ax_intake_whole(r);
-}
-
-size_t ax_stream_room(const struct ax_request *r)
-{
-    if (r->state == AX_REQ_ANSWERED)
-        return SIZE_MAX; /* it is thrown away */
-    return r->body.n < AX_STREAM_WINDOW ? AX_STREAM_WINDOW - r->body.n : 0;
-}
-
-bool ax_stream_add(struct ax_request *r, const char *p, size_t n)
-{
-    if (owes(r))
-        pay(r);
-    if (!ax_body_add(r, p, n))
-        return false;
-    if (r->stream->waits)
-        ax_stream_notify(r, AX_EVENT_READABLE);
-    return true;
-}
-
-void ax_stream_whole(struct ax_request *r)
-{
-    if (owes(r))
-        pay(r);
-    r->stream->whole = true;
-    if (r->stream->waits)
-        ax_stream_notify(r, AX_EVENT_READABLE);
-}
-
-void ax_stream_broke_off(struct ax_request *r)
-{
-    struct ax_stream *s = r->stream;
-
-    if (!s->reading || s->whole)
-        return;
-    s->broken = true;
-    if (s->waits)
-        ax_stream_notify(r, AX_EVENT_READABLE);
-}
-
-bool ax_stream_awaits_body(const struct ax_request *r)
-{
-    return r->stream && r->stream->waits;
-}
-
-/* ---- the client waits for the reader: no clock runs against it */
-
-void ax_stream_pause(struct ax_conn *c)
-{
-    c->state = AX_CONN_BODY_FULL;
-    c->reading->stream->paused_at = c->worker->now;
-    if (c->timeout_kind == AX_TO_BODY)
-        ax_deadline_stop(&c->timeout);
-}
-
-bool ax_stream_may_go_on(const struct ax_conn *c)
-{
-    return !c->reading || ax_stream_room(c->reading) > 0;
-}
-
-void ax_stream_go_on(struct ax_conn *c)
-{
-    ax_mono now = c->worker->now;
-
-    c->state = AX_CONN_BODY;
-    c->body_since.us = c->reading ? c->body_since.us + now.us - c->reading->stream->paused_at.us : now.us;
-    if (!c->blocked_out)
-        ax_conn_wait(c, AX_TO_BODY);
-}
-
-/* ---- reading */
-
-/* One that was whole when the request was entered. */
-static enum ax_read read_whole(struct ax_request *r, struct ax_str *ret)
-{
-    size_t left = r->body.n - r->stream->taken;
-
-    *ret = (struct ax_str){r->body.p + r->stream->taken, left < AX_STREAM_WINDOW ? left : AX_STREAM_WINDOW};
-    return left ? AX_READ_DATA : AX_READ_END;
-}
-
-static void wait_for_client(struct ax_request *r)
-{
-    r->stream->waits = true;
-    if (r->state == AX_REQ_ENTERED)
-        ax_deadline_stop(&r->timeout);
-    if (!owes(r) || r->state != AX_REQ_ENTERED)
-        return;
-    pay(r);
-    r->continue_due = true;
-    ax_worker_now(r->worker);
-    r->conn->body_since = r->worker->now;
-    ax_reply_turns(r->conn);
-    ax_conn_dirty(r->conn); /* the flush starts the clock of the body */
-}
-
-enum ax_read ax_stream_read(struct ax_request *r, struct ax_str *ret)
-{
-    struct ax_stream *s = stream_of(r);
-
-    if (!s || r->state == AX_REQ_ANSWERED || s->broken)
-        return AX_READ_BROKEN;
-    if (!s->reading)
-        return read_whole(r, ret);
-    if (r->body.n) {
-        *ret = r->body;
-        return AX_READ_DATA;
-    }
-    if (s->whole)
-        return AX_READ_END;
-    if (!r->conn)
-        return AX_READ_BROKEN;
-    wait_for_client(r);
-    return AX_READ_NOTHING;
-}
-
-void ax_stream_have_read(struct ax_request *r)
-{
-    struct ax_stream *s = r->stream;
-
-    if (!s->reading) {
-        s->taken += r->body.n - s->taken < AX_STREAM_WINDOW ? r->body.n - s->taken : AX_STREAM_WINDOW;
-        return;
-    }
-    ax_body_drop(r);
-    if (s->waits)
-        no_more_waiting(r);
-    if (r->conn && r->conn->state == AX_CONN_BODY_FULL && r->conn->reading == r)
-        ax_conn_dirty(r->conn); /* the flush reads on */
 }
