@@ -141,7 +141,9 @@ static struct ax_str next_word(struct ax_str *rest)
 {
     while (rest->n && *rest->p == ' ')
         *rest = (struct ax_str){rest->p + 1, rest->n - 1};
-    const char *end = rest->n ? memchr(rest->p, ' ', rest->n) : NULL;
+    if (rest->n == 0)
+        return (struct ax_str){0};
+    const char *end = memchr(rest->p, ' ', rest->n);
     struct ax_str w = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
     *rest = (struct ax_str){rest->p + w.n, rest->n - w.n};
     return w;

@@ -53,6 +53,9 @@ for (const e of ['A=1\nB="x\\ny" # c\nexport D=e\n', "C='a#b'\nF=`a\"b'c`\nI=\"u
 for (const f of ['1.2.3.4, 10.0.0.2', '"[fd00::1]:80", 10.1.1.1', 'for="[2001:db8::1]:4711";proto=https;host="a, b", for=10.0.0.2', 'for=_hidden, for=unknown;by=10.0.0.1', '::ffff:1.2.3.4,,10.0.0.9', 'X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a:80\r\nX-Request-Id: abc'])
   for (const a of ['10.0.0.0/8', '::ffff:10.0.0.0/104', '[::1]:80', '1.2.3.4:80', 'unix']) seed('forwarded', latin(`${f}\n${a}`));
 
+for (const c of ['Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==', '{"aud":["x","api"],"iss":"me","scope":"a read","exp":2000,"nbf":1.5e2}', '{"aud":"a\\u0070i","iss":"\\ud83d\\ude00"}', 'eyJhbGciOiJub25lIn0.e30.', 'gzip;q=0.5, br;q=1.000, *;q=0', 'text/html,application/xhtml+xml,*/*;q=0.8'])
+  seed('credentials', latin(c));
+
 // ---- manifests: the templates', those in the documentation, and each key of the reference
 for (const dir of fs.readdirSync('templates')) {
   const file = `templates/${dir}/actix.yaml`;
