@@ -107,6 +107,7 @@ async function served(world, block) {
   const dir = fs.mkdtempSync(path.join(world.root, 'app-'));
   const file = isModule(block.text) ? 'main.mjs' : 'main.js';
   fs.writeFileSync(path.join(dir, file), block.text);
+  for (const { rest } of block.notes.filter((n) => n.word === 'with')) install(dir, rest);
   const pattern = note(block, 'handler');
   const routes = pattern?.startsWith('{') ? pattern.replaceAll('main.js', file) : `{ ${pattern}: ${file} }`;
   const what = pattern === undefined ? `modules: [${file}]\n` : `routes: ${routes}\n`;
@@ -116,6 +117,14 @@ async function served(world, block) {
   const wrong = await ask(world, block, /http:\/\/[\w.:]+/.exec(output)[0]);
   await world.stopOne(server);
   return wrong;
+}
+
+/** A package that the tests have. */
+function install(dir, name) {
+  const found = path.join(repo, 'node_modules', name);
+  if (!fs.existsSync(found)) throw new Skip(`${name} is not installed (make test installs it)`);
+  fs.mkdirSync(path.join(dir, 'node_modules'), { recursive: true });
+  fs.symlinkSync(found, path.join(dir, 'node_modules', name));
 }
 
 /** Where the benchmark has installed other servers. */

@@ -10,6 +10,7 @@
 //     <!-- test: prometheus -->               yaml: a configuration of Prometheus, for promtool
 //     <!-- test: handler PATTERN; ask GET /x = 200 {"id":"7"} -->     js: served there, asked, the body compared
 //                                             or { PATTERN: { METHOD: main.js#export }, … } for more than one route
+//                                             `with NAME`: a package of node_modules that it needs
 //     <!-- test: code; ask … -->              js: routes registered in code, loaded under `modules`
 //     <!-- test: before PACKAGE; ask … -->    js: another server's code, run by plain Node and asked the same;
 //                                             `before actix-js` with `code`: alone and under `actix serve`

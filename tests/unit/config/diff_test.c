@@ -70,6 +70,9 @@ static void test_lines(void **state)
         {"modules: [a.js]\n", "modules: [b.js]\n", "modules: - a.js\nmodules: + b.js\n"},
         {"routes: { /: a.js, /old: b.js }\n", "routes: { /: b.js, /new: { GET: a.js#get } }\n",
          "routes: ANY /: a.js -> b.js\nroutes: - ANY /old\nroutes: + GET /new (a.js#get)\n"},
+        {"routes: { /: { node: a.js }, /h: a.js }\n",
+         "routes: { /: { node: \"b.js#app\" }, /h: { node: a.js } }\n",
+         "routes: ANY /: node a.js -> node b.js#app\nroutes: ANY /h: a.js -> node a.js\n"},
         {"routes: { /: { handler: a.js, timeout: 1s } }\n",
          "routes: { /: { handler: a.js, timeout: off, body: 5, headers: { x-a: b } } }\n",
          "routes: ANY /: timeout: 1s -> off\nroutes: ANY /: body: 1MiB -> 5B\nroutes: ANY /: headers: + "

@@ -20,7 +20,8 @@ static const char yaml[] =
     "    PUT: { handler: h.js#update, timeout: off, body: 10KiB, max_inflight: 8, queue: 9 }\n"
     "  /old: { redirect: /new, status: 301 }\n"
     "  /ping: { respond: pong, headers: { cache-control: no-store } }\n"
-    "  /healthz: { health: live }\n";
+    "  /healthz: { health: live }\n"
+    "  /app/*rest: { node: \"h.js#app\" }\n";
 
 static struct ax_manifest *load(char **ret_dir)
 {
@@ -104,6 +105,9 @@ static void test_text(void **state)
         {"routes.4.headers", "cache-control: no-store\r\n", 0},
         {"routes.5.kind", "health", 0},
         {"routes.5.health", "live", 0},
+        {"routes.6.kind", "node", 0},
+        {"routes.6.name", "h.js#app", 0},
+        {"routes.6.export", "app", 0},
         {"listen.0.fd", NULL, 3},
         {"listen.1.fd", NULL, 4},
         {"listen.1.url", "unix:/b", 0},
@@ -127,6 +131,8 @@ static void test_text(void **state)
     }
     assert_true(json_is_true(at(o, "routes.0.byExports")));
     assert_null(at(o, "routes.1.byExports"));
+    assert_null(at(o, "routes.6.byExports"));
+    assert_true(json_is_true(at(o, "routes.6.stream")));
     assert_int_equal(json_string_value(at(o, "log.output"))[0], '/');
     assert_int_equal(json_string_value(at(o, "modules.0.file"))[0], '/');
     assert_int_equal(json_string_value(at(o, "routes.0.module"))[0], '/');
