@@ -49,6 +49,12 @@ static void check_queue(struct ax_mf *d, const struct ax_manifest_route *r)
                         r->method);
 }
 
+/* Its bodies are never whole in memory. */
+static bool is_streamed(const struct ax_manifest_route *r)
+{
+    return r->stream || r->kind == AX_ROUTE_NODE;
+}
+
 static void check_limits(struct ax_mf *d)
 {
     const struct ax_manifest *m = d->m;
@@ -63,7 +69,8 @@ static void check_limits(struct ax_mf *d)
     for (size_t i = 0; i < m->nroutes; i++)
         check_queue(d, &m->routes[i]);
     for (size_t i = 0; i < m->nroutes; i++)
-        if (m->routes[i].body_max > m->limits.body_memory && m->routes[i].body_max != m->limits.body)
+        if (!is_streamed(&m->routes[i]) && m->routes[i].body_max > m->limits.body_memory &&
+            m->routes[i].body_max != m->limits.body)
             ax_problem(d->p, AX_E_RANGE, &m->routes[i].at,
                        "%.100s %s: body is larger than limits.body_memory: no such body could be buffered",
                        m->routes[i].pattern, m->routes[i].method);
