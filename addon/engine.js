@@ -19,7 +19,9 @@ const engine = {
   stopping: undefined, // the reason
   handover: false, // connections go to the next engine
   over: false,
+  shown: false, // actix dev: why it does not load
   fail,
+  show,
   finish,
 };
 const crew = new (alone ? require('./inline').Inline : require('./threads').Threads)(engine);
@@ -95,10 +97,18 @@ function reopenLogs() {
 }
 
 /** Everything that was found, then the end. */
-function fail(errors, shown = false) {
+function fail(errors) {
   if (engine.over) return;
   engine.over = true;
-  control.tell({ type: 'failed', errors, shown }, () => leave(1));
+  show(errors);
+  control.tell({ type: 'failed', errors, shown: engine.shown }, () => leave(1));
+}
+
+/** `actix dev`: with the lines around each, once: every worker finds the same. */
+function show(errors) {
+  if (!plan.dev || engine.shown) return;
+  engine.shown = true;
+  require('./dev').show(errors, plan);
 }
 
 // ---- stop

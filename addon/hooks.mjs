@@ -1,12 +1,15 @@
 // Module resolution for `import` on Nodes without module.registerHooks: runs on Node's own loader thread.
 let target;
+let port; // `actix dev` wants to know what was imported
 
-export function initialize(url) {
-  target = url;
+export function initialize(data) {
+  ({ target, port } = data);
 }
 
-export function resolve(specifier, context, next) {
+export async function resolve(specifier, context, next) {
   if (specifier === 'actix-js' || specifier === '@qunto/actix-js')
     return { url: target, format: 'module', shortCircuit: true };
-  return next(specifier, context);
+  const resolved = await next(specifier, context);
+  if (port !== undefined && resolved.url.startsWith('file:')) port.postMessage(resolved.url);
+  return resolved;
 }

@@ -88,11 +88,14 @@ class Inline {
         this.#control.tell({ type: 'ready', workers: 1, broken: message.broken });
         if (this.#engine.lameDuck) this.lameDuck();
         break;
+      case 'broken':
+        this.#engine.show(message.errors);
+        break;
       case 'files':
         this.#control.tell({ type: 'files', files: message.files });
         break;
       case 'failed':
-        this.#engine.fail(message.errors, message.shown);
+        this.#engine.fail(message.errors);
         break;
       case 'fatal':
         this.#state = 'draining';

@@ -2,7 +2,8 @@
 // `actix-js` and `@qunto/actix-js` mean this folder, without an install, whatever node_modules holds.
 const Module = require('node:module');
 const path = require('node:path');
-const { pathToFileURL } = require('node:url');
+const { fileURLToPath, pathToFileURL } = require('node:url');
+const watch = require('./watch');
 
 const NAMES = new Set(['actix-js', '@qunto/actix-js']);
 const COMMONJS = path.join(__dirname, 'index.js');
@@ -32,6 +33,22 @@ function mayImport(content, filename) {
   return !filename.includes(`${path.sep}node_modules${path.sep}`) || content.includes('actix-js');
 }
 
+/** `actix dev` watches what was imported. */
+function seen(resolved) {
+  if (watch.watching() && resolved.url.startsWith('file:')) watch.imported(fileURLToPath(resolved.url));
+  return resolved;
+}
+
+/** The hooks run on a thread of Node's own; what they have seen comes over a port. */
+function register() {
+  const parentURL = pathToFileURL(__filename).href;
+  if (!watch.watching()) return Module.register('./hooks.mjs', { parentURL, data: { target: ESM } });
+  const { port1, port2 } = new MessageChannel();
+  port1.on('message', (url) => watch.imported(fileURLToPath(url)));
+  port1.unref();
+  return Module.register('./hooks.mjs', { parentURL, data: { target: ESM, port: port2 }, transferList: [port2] });
+}
+
 /** For import.  Node 18 and 20 start a thread for it, 8 MB in each worker, so only those who import pay. */
 function installImports() {
   if (imports) return;
@@ -39,9 +56,9 @@ function installImports() {
   if (typeof Module.registerHooks === 'function') {
     Module.registerHooks({
       resolve: (specifier, context, next) =>
-        NAMES.has(specifier) ? { url: ESM, format: 'module', shortCircuit: true } : next(specifier, context),
+        NAMES.has(specifier) ? { url: ESM, format: 'module', shortCircuit: true } : seen(next(specifier, context)),
     });
-  } else Module.register('./hooks.mjs', { parentURL: pathToFileURL(__filename).href, data: ESM });
+  } else register();
 }
 
 module.exports = { install, installImports };

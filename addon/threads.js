@@ -144,12 +144,15 @@ class Threads {
         this.#broken ||= message.broken;
         this.#ready(place);
         break;
+      case 'broken':
+        this.#engine.show(message.errors);
+        break;
       case 'files':
         this.#control.tell({ type: 'files', files: message.files });
         break;
       case 'failed':
         clearTimeout(place.timer);
-        if (this.#decides(place)) this.#engine.fail(message.errors, message.shown);
+        if (this.#decides(place)) this.#engine.fail(message.errors);
         else thread.why = message.errors.map((e) => e.message).join('; ');
         break;
       case 'fatal':

@@ -40,7 +40,7 @@ function add(file) {
 function imported(file) {
   if (tell === undefined) return;
   add(file);
-  if (fresh.size > 0) timer ??= setTimeout(report, SOON_MS).unref();
+  if (fresh.size > 0) timer ??= setTimeout(report, SOON_MS);
 }
 
 module.exports = { start, report, imported, watching: () => tell !== undefined };

@@ -1,8 +1,8 @@
 'use strict';
 // A worker: prepares its environment, loads the handlers, serves until it is told to stop or something in it fails
 // beyond repair.  Usually a thread of the engine (threads.js), or its main thread (inline.js).  Talks to the engine:
-//   to it    { type: 'starting', name, at } | { type: 'prepared' } | { type: 'ready' } | { type: 'failed', errors } |
-//            { type: 'fatal', text, route }
+//   to it    { type: 'starting', name, at } | { type: 'prepared' } | { type: 'ready', broken } | { type: 'failed', errors } |
+//            { type: 'fatal', text, route } | { type: 'broken', errors } | { type: 'files', files } (actix dev)
 //   from it  { type: 'serve' } (when it was told to hold) | { type: 'lame_duck' } | { type: 'stop', reason, handover }
 const { isMainThread, parentPort, workerData } = require('node:worker_threads');
 const native = require('./native');
@@ -152,13 +152,12 @@ function nativeRoute({ pattern, method, kind, name, status, body, headers, healt
 
 function failStart(errors) {
   if (state.ending || state.broken) return;
-  if (plan.dev) require('./dev').show(errors, plan);
   if (plan.page) {
     showPage(errors);
     return;
   }
   state.ending = true;
-  port.postMessage({ type: 'failed', errors, shown: plan.dev });
+  port.postMessage({ type: 'failed', errors });
   leave(1);
 }
 
@@ -166,6 +165,7 @@ function failStart(errors) {
 function showPage(errors) {
   const dev = require('./dev');
   state.broken = true;
+  port.postMessage({ type: 'broken', errors });
   if (state.records === undefined) newWorker({ engine, id, plan, routes: [dev.brokenRoute(errors, plan)] });
   else for (const route of state.records) route.handler = dev.brokenHandler(errors, plan);
   prepared();

@@ -72,6 +72,26 @@ test('a file from outside the folder, and data that is required, are watched; wh
   assert.ok(!s.stdout.includes('other.json'));
 });
 
+test('modules from outside the folder that are imported are watched, also those of later', async (t) => {
+  const a = app(t, { 'app/actix.yaml': 'version: 1\nserver: { listen: "127.0.0.1:0" }\nroutes: { /: home.mjs }\n', 'app/home.mjs': "import { word } from '../shared.mjs';\nexport default async () => word + (await import('../late.mjs')).word;", 'shared.mjs': "export const word = 'a';", 'late.mjs': "export const word = '1';" });
+  const s = await dev(a, {}, '-c', 'app/actix.yaml');
+  assert.equal(await body(`${s.url}/`), 'a1');
+  // what was loaded is told soon, not at once: written again until it is seen
+  await until(async () => a.write('shared.mjs', "export const word = 'b';") && (await body(`${s.url}/`)) === 'b1');
+  await until(async () => a.write('late.mjs', "export const word = '2';") && (await body(`${s.url}/`)) === 'b2');
+});
+
+test('more than one worker: what is wrong is told once', async (t) => {
+  const a = app(t, { 'handlers/home.js': 'nonsense(' });
+  const s = await dev(a, {}, '--workers', '2');
+  assert.equal(s.stderr.split('cannot load handlers/home.js').length, 2);
+  a.write('handlers/home.js', "module.exports = () => 'up';");
+  await becomes(`${s.url}/`, 'up');
+  a.write('handlers/home.js', 'nonsense((');
+  await until(() => s.stderr.includes('not reloaded'));
+  assert.equal(s.stderr.split('\nactix.yaml:4:6: cannot load handlers/home.js').length, 2);
+});
+
 test('no connection is closed and no request refused while changes come', async (t) => {
   const a = app(t);
   const s = await dev(a);

@@ -41,6 +41,20 @@ static void test_good(void **state)
     assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"drained\"}"), &m, NULL), 0);
     assert_int_equal(m.type, AX_MSG_DRAINED);
     ax_message_fini(&m);
+    assert_int_equal(
+        ax_message_parse(AX_STR("{\"type\":\"files\",\"files\":[\"/a/b.js\",\"/c.ts\"]}"), &m, NULL), 0);
+    assert_int_equal(m.nfiles, 2);
+    assert_string_equal(m.file[1], "/c.ts");
+    ax_message_fini(&m);
+    assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"files\",\"files\":[1]}"), &m, NULL), -AX_E_PROTO);
+    assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"ready\",\"workers\":1,\"broken\":true}"), &m, NULL),
+                     0);
+    assert_true(m.broken);
+    ax_message_fini(&m);
+    assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"failed\",\"errors\":[],\"shown\":true}"), &m, NULL),
+                     0);
+    assert_true(m.shown);
+    ax_message_fini(&m);
     assert_int_equal(ax_message_parse(AX_STR("{\"type\":\"not_accepting\"}"), &m, NULL), 0);
     assert_int_equal(m.type, AX_MSG_NOT_ACCEPTING);
     ax_message_fini(&m);
