@@ -50,6 +50,10 @@ function stubs(dir, text) {
     fs.mkdirSync(path.dirname(to), { recursive: true });
     fs.writeFileSync(to, '');
   }
+  for (const [, name] of text.matchAll(/\b(?:basic|\w+_file|[45](?:\d\d|xx)): ([\w.\/-]+)/g)) {
+    fs.mkdirSync(path.join(dir, path.dirname(name)), { recursive: true });
+    fs.writeFileSync(path.join(dir, name), '');
+  }
   for (const [, name, fallback] of text.matchAll(/static: ([\w.\/-]+)(?:, fallback: ([\w.-]+))?/g)) {
     const folder = path.join(dir, path.extname(name) ? path.dirname(name) : name);
     fs.mkdirSync(folder, { recursive: true });
