@@ -76,6 +76,7 @@ struct server {
     char *big;
     unsigned released;
     struct ax_str fixed;                                    /* body of /fixed; empty = no such route */
+    const char *folder;                                     /* of /disk/...; NULL = no such route */
     void (*custom)(struct server *s, struct ax_request *r); /* answers /custom, on the loop's thread */
     void (*on_event)(struct server *s, struct ax_request *r, enum ax_event what); /* after it was counted */
     unsigned released_custom;
@@ -382,6 +383,9 @@ static inline void own_site(struct server *s)
     if (s->fixed.n)
         add_route(s, AX_GET, "/fixed", "fixed",
                   (struct ax_route){.kind = AX_SITE_FIXED, .status = 200, .body = s->fixed});
+    if (s->folder)
+        add_route(s, AX_GET, "/disk/*path", "disk",
+                  (struct ax_route){.kind = AX_SITE_FILES, .folder = ax_str(s->folder)});
     add_route(s, AX_GET, "/live", "health", (struct ax_route){.kind = AX_SITE_HEALTH, .health_live = true});
     add_route(s, AX_GET, "/ready", "health", (struct ax_route){.kind = AX_SITE_HEALTH});
     add_route(s, AX_POST, "/small", "echo", (struct ax_route){.body_max = 10});
