@@ -115,7 +115,7 @@ function newWorker({ engine, id, plan, routes }) {
   const dispatch = makeDispatch(native, batch, records);
   state.records = records;
   try {
-    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map(nativeRoute), trustedProxies: plan.trustedProxies, policies: plan.policies, batch, dispatch, event: eventsOf(routes) });
+    native.workerNew({ engine, id, settings: plan.settings, routes: routes.map((route) => nativeRoute(route, plan.policies)), trustedProxies: plan.trustedProxies, policies: plan.policies, batch, dispatch, event: eventsOf(routes) });
   } catch (err) {
     if (err.login !== undefined) return { at: plan.policies.logins[err.login].at, message: err.message };
     if (err.index === undefined) throw err;
@@ -138,13 +138,13 @@ function eventsOf(routes) {
 }
 
 /** The longest rule that a path lies below; they are in that order. */
-function ruleOf(pattern) {
-  return plan.policies?.rules.find(({ prefix }) => pattern === prefix || pattern.startsWith(`${prefix}/`));
+function ruleOf(pattern, policies) {
+  return policies?.rules.find(({ prefix }) => pattern === prefix || pattern.startsWith(`${prefix}/`));
 }
 
-function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }) {
+function nativeRoute({ pattern, method, kind, name, status, body, headers, health, timeout_us, body_max, ...more }, policies) {
   const { max_inflight, inflight_group, queue, stream } = more;
-  const rule = more.policy === undefined ? ruleOf(pattern) : undefined; // one that was registered in code
+  const rule = more.policy === undefined ? ruleOf(pattern, policies) : undefined; // one that was registered in code
   const policy = more.policy ?? rule?.policy;
   const native = { pattern, method, kind: kind === 'node' ? 'handler' : kind, name, status, body, headers: rule === undefined ? headers : rule.headers + headers, health, timeout_us, body_max, max_inflight, inflight_group, queue, stream, policy };
   return kind === 'static' ? { ...native, folder: more.folder, index: more.index, fallback: more.fallback } : native;
