@@ -1,7 +1,7 @@
 'use strict';
 // Policies of the manifest as clients meet them: cors, rate_limit, auth, compress, errors, rules.  Each refuses what it
 // must, before a body is read and before a handler runs.  Real sockets, the real server; tokens are made by node:crypto,
-// password hashes by openssl and crypt(3).
+// password hashes by others.
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
 const http = require('node:http');
@@ -13,9 +13,9 @@ const { App } = require('./serve-app');
 const SECRET = '0123456789abcdef0123456789abcdef';
 const { privateKey, publicKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
 const PUBLIC = publicKey.export({ type: 'spki', format: 'pem' });
-// openssl passwd -6 -salt ...: SHA-512 crypt of "secret"; bcrypt of "U*U" is a vector of crypt_blowfish
+// openssl passwd -6 -salt saltsalt secret; bcrypt of "U*U" is a vector of crypt_blowfish
 const USERS = `# who may come in
-ann:$6$saltsalt$1hTn8oEAUZTfECDw3NvVe0NL7k6rVNx9qTPbnSiuKXTKVdLG4gyC6BUrvMqEw9Bb9mjfOwSk9pQy5n3xbTyMo.
+ann:$6$saltsalt$TVLlQcbpFVof5W3Yz4DTP6gRstiNuHwwTt6GLc1E5n0U0aDehy0S5knV8wiOQSpT0Y77vwPZN.Pq.H91p5hVO1
 bob:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW
 `;
 
@@ -76,7 +76,8 @@ test('auth basic: right, wrong, unknown, malformed; the second time is remembere
     assert.equal(ok.status, 200);
     assert.deepEqual(JSON.parse(ok.text).auth, { name: 'staff', scheme: 'basic', user: 'bob' });
   }
-  const wrong = [{}, basic('bob', 'u*u'), basic('bob', ''), basic('eve', 'U*U'), basic('', ''), { authorization: 'Basic' }, { authorization: 'Basic ====' }, { authorization: 'Basic Ym9i' }, { authorization: `Basic ${Buffer.from('bob:U*U\0').toString('base64')}` }, bearer('bob')];
+  assert.equal((await ask(port, '/', { headers: basic('ann', 'secret') })).status, 200);
+  const wrong = [{}, basic('bob', 'u*u'), basic('ann', 'Secret'), basic('bob', ''), basic('eve', 'U*U'), basic('', ''), { authorization: 'Basic' }, { authorization: 'Basic ====' }, { authorization: 'Basic Ym9i' }, { authorization: `Basic ${Buffer.from('bob:U*U\0').toString('base64')}` }, bearer('bob')];
   for (const headers of wrong) {
     const res = await ask(port, '/', { headers });
     assert.equal(res.status, 401, JSON.stringify(headers));
@@ -99,6 +100,34 @@ test('auth basic: what comes behind a request whose password is looked at waits,
   const asks = await raw(port, `POST / HTTP/1.1\r\nHost: a\r\nAuthorization: ${bad}x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n`);
   assert.match(asks, /^HTTP\/1.1 401 /);
   assert.doesNotMatch(asks, / 100 /);
+});
+
+test('auth basic: a connection that is held moves on when its worker stalls, and may leave', async (t) => {
+  const slow = '$2b$12$abcdefghijklmnopqrstuunYdhHrPrQsWwVD7FJZar2U048CuDd2m'; // "pw", a fifth of a second and more
+  const a = new App(t, {
+    ...FILES,
+    users: `ann:${slow}\n`,
+    'size.js': 'module.exports = (req) => String(req.getBodySize());',
+    'spin.js': 'module.exports = () => { for (;;); };',
+    'actix.yaml': manifest('timeouts: { stall: 100ms }\nauth: { staff: { basic: users } }\nroutes:\n  /size: { handler: size.js, auth: staff }\n  /spin: spin.js\n  /fixed: { respond: here, auth: staff }\n'),
+  });
+  const s = await a.serve();
+  const { authorization } = basic('ann', 'pw');
+  const body = 'x'.repeat(70000);
+  const post = (how) => raw(s.port, `POST /size HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: ${authorization}\r\n${how}`);
+  const held = [post(`Content-Length: ${body.length}\r\n\r\n${body}`), post(`Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`), raw(s.port, `GET /fixed HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: ${authorization}\r\n\r\n`)];
+  assert.equal((await ask(s.port, '/spin')).status, 504);
+  const got = await Promise.all(held);
+  for (const text of got) assert.match(text, /^HTTP\/1.1 200 /);
+  assert.deepEqual(got.map((text) => text.split('\r\n\r\n')[1]), ['70000', '70000', 'here']);
+  // one that leaves while it is held harms nobody
+  await new Promise((resolve) => {
+    const socket = net.connect(s.port, '127.0.0.1', () => socket.write(`GET /fixed HTTP/1.1\r\nHost: a\r\nAuthorization: ${basic('ann', 'no').authorization}\r\n\r\n`, () => socket.resetAndDestroy()));
+    socket.on('close', resolve);
+  });
+  assert.equal((await ask(s.port, '/fixed', { headers: basic('ann', 'pw') })).status, 200);
+  assert.equal((await ask(s.port, '/fixed', { headers: basic('ann', 'wrong') })).status, 401);
+  assert.equal(await s.signal('SIGTERM'), 0);
 });
 
 test('auth bearer: the one token, from the manifest or a file', async (t) => {
