@@ -209,8 +209,8 @@ async function mounted(route, modules, root) {
   const { mount, mountBehind } = require('./node'); // with node:http, which other apps do not need
   try {
     const listener = await require('./node_listener').listenerOf(value, route.export);
-    if (uses.length === 0) return { ...route, handler: mount(listener, route.headers) };
-    return { ...route, handler: require('./middleware').chain(uses, mountBehind(listener, route.headers)) };
+    if (uses.length === 0) return { ...route, handler: mount(listener, route) };
+    return { ...route, handler: require('./middleware').chain(uses, mountBehind(listener, route)) };
   } catch (err) {
     throw new PlanError(`${shown(route.module, root)}: ${reasonOf(err, route.module, root)}`);
   }

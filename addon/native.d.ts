@@ -231,6 +231,8 @@ export function https(slot: number, gen: number): boolean | undefined;
 /** [the peer's port, this end's address, its port]: of the connection, whatever a proxy says; also undefined for a Unix
  *  socket and when the client has gone. */
 export function socketEnds(slot: number, gen: number): [number, string, number] | undefined;
+/** Header lines that the policies of its route add to each answer, for whoever writes a head itself. */
+export function policyLines(slot: number, gen: number): string | undefined;
 
 // ---- about the addon itself
 /** How it was built, and which allocator serves it: the fields of server/base/build.h. */

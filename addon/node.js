@@ -27,27 +27,27 @@ const methods = new Map(METHODS.map((name) => [name, name]));
 const server = { closing: false };
 const sayClose = () => void (server.closing = true);
 
-/** The handler of a route; `lines`: its headers, rendered. */
-function mount(listener, lines) {
+/** The handler of a route of the plan. */
+function mount(listener, route) {
   return function node(request) {
-    enter(new Connection(request._slot, request._gen), request, listener, lines);
+    enter(new Connection(request._slot, request._gen), request, listener, route);
   };
 }
 
 /** The same behind middleware: its headers are sent too, and what next() gives it resolves when the response is over. */
-function mountBehind(listener, lines) {
+function mountBehind(listener, route) {
   return (request) =>
     new Promise((resolve) => {
       const connection = new Connection(request._slot, request._gen);
       connection.whenOver = () => resolve();
       connection.request = request;
-      enter(connection, request, listener, lines);
+      enter(connection, request, listener, route);
     });
 }
 
-function enter(connection, request, listener, lines) {
+function enter(connection, request, listener, route) {
   const req = incoming(connection);
-  const res = outgoing(req, connection, lines);
+  const res = outgoing(req, connection, route);
   try {
     const value = apm.enabled() ? apm.enter(req, res, () => listener(req, res)) : listener(req, res);
     if (typeof value?.then === 'function') value.then(undefined, (err) => fail(request, connection, err));
@@ -111,11 +111,11 @@ function readFields(req, first, slot, gen) {
 
 // ---- the response
 
-function outgoing(req, connection, lines) {
+function outgoing(req, connection, route) {
   const { headers } = req;
   const res = new ServerResponse(req);
   connection.res = res;
-  connection.lines = lines;
+  connection.route = route;
   connection.hasBody =
     headers['transfer-encoding'] !== undefined || (headers['content-length'] !== undefined && headers['content-length'] !== '0');
   res.shouldKeepAlive = keepsAlive(req, headers.connection);
@@ -140,7 +140,9 @@ function storeHead(firstLine, headers) {
   if (server.closing) this.shouldKeepAlive = false;
   // Staying open is what HTTP/1.1 does: saying so costs 24 bytes.
   else if (this.shouldKeepAlive && this.req.httpVersionMinor === 1) this._removedConnection = true;
-  let lines = connection.lines;
+  const { route } = connection;
+  let lines = route.headers;
+  if (route.policy?.cors > 0 && !connection.destroyed) lines += native.policyLines(connection.slot, connection.gen) ?? '';
   if (connection.request !== null) lines += connection.request._headers?.render() ?? '';
   if (!connection.destroyed && !hasId(this, headers)) {
     const id = native.requestId(connection.slot, connection.gen);

@@ -63,7 +63,7 @@ class Connection extends Stream {
     this.remote = undefined;
     this.ends = undefined; // [remotePort, localAddress, localPort]
     this.secure = undefined;
-    this.lines = ''; // headers that its route adds
+    this.route = null; // PlanRoute: what each of its responses has
     this.hasBody = false;
     this.request = null; // Request that middleware has seen
     this.whenOver = null; // told when the response is, whatever its end

@@ -236,6 +236,11 @@ napi_value ax_on_https(struct ax_call *c)
     return napi_get_boolean(c->b->env, ax_request_https(c->r), &ret) == napi_ok ? ret : NULL;
 }
 
+napi_value ax_on_policyLines(struct ax_call *c)
+{
+    return c->r ? latin1(c->b->env, ax_request_policy_lines(c->r)) : NULL;
+}
+
 napi_value ax_on_socketEnds(struct ax_call *c)
 {
     napi_env env = c->b->env;

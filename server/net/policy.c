@@ -91,6 +91,15 @@ void ax_policy_lines(struct ax_request *r, struct ax_response_head *h)
         h->headers2 = lines;
 }
 
+struct ax_str ax_request_policy_lines(struct ax_request *r)
+{
+    struct ax_response_head h = {0};
+
+    if (r->site_route && r->site_route->policy)
+        ax_policy_lines(r, &h);
+    return h.headers2;
+}
+
 /* ---- rate limit */
 
 static bool within_rate(struct ax_request *r, const struct ax_rate *rate)

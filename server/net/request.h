@@ -100,6 +100,8 @@ const char *ax_request_id(struct ax_request *r);
 const char *ax_request_remote(struct ax_request *r);
 /* The client spoke HTTPS to a trusted proxy. */
 bool ax_request_https(struct ax_request *r);
+/* Lines that the policies of its route add to each answer, in its arena: for whoever writes a head itself. */
+struct ax_str ax_request_policy_lines(struct ax_request *r);
 /* Ports of both ends of its connection, and this one's address as text.  False: the client has gone, or the
  * socket has none. */
 struct ax_request_ends {

@@ -226,6 +226,17 @@ test('a mount under a prefix gets the whole URL; headers of the route are added'
   assert.match(await talk(s.port, `POST /named HTTP/1.1\r\nHost: a\r\n${CLOSE}Content-Length: 0\r\n\r\n`), /^HTTP\/1\.1 405 /);
 });
 
+test('policies hold for mounts: who may not pass never reaches the app, and lines of CORS are added', async (t) => {
+  const s = await new App(t, {
+    'actix.yaml': `${head()}cors: { web: { origins: ["https://a.example"] } }\nauth: { api: { bearer: { token: a-secret-token } } }\nroutes:\n  /*rest: { node: app.js, cors: web }\n  /in: { node: app.js, auth: api }\n`,
+    'app.js': LISTENER,
+  }).serve();
+  const got = await talk(s.port, get('/x', `${CLOSE}Origin: https://a.example\r\n`));
+  assert.match(got, /^HTTP\/1\.1 200 [^]*access-control-allow-origin: https:\/\/a\.example\r\n/i);
+  assert.match(await talk(s.port, get('/in', CLOSE)), /^HTTP\/1\.1 401 /);
+  assert.match(await talk(s.port, get('/in', `${CLOSE}Authorization: Bearer a-secret-token\r\n`)), /^HTTP\/1\.1 200 /);
+});
+
 test('limits.body and a body that breaks off end the request', async (t) => {
   const { port } = await mounted(t, 'plain.mjs', { top: `${head()}limits: { body: 1KiB }\n` });
   assert.match(await talk(port, `POST /read?name=large HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n`), /^HTTP\/1\.1 413 /);
