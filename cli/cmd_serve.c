@@ -454,7 +454,7 @@ static const struct ax_opt options[] = {
      NULL},
     {"workers", 'w', AX_OPT_VALUE, "N", "JavaScript workers, or auto", 0, NULL},
     {"inspect", 0, AX_OPT_OPTIONAL, "H:P", "let a debugger connect; one worker", 0, NULL},
-    {"daemon", 'd', AX_OPT_FLAG, NULL, "run in the background; returns when the app answers", 0, NULL},
+    {"daemon", 0, AX_OPT_FLAG, NULL, "run in the background; returns when the app answers", 0, NULL},
     {"pid-file", 0, AX_OPT_VALUE, "FILE", "write the process id here too", 0, NULL},
     AX_OPT_END,
 };
