@@ -9,6 +9,8 @@ let transform;
 
 export function initialize({ esbuild }) {
   const { transformSync } = esbuild === undefined ? {} : require(esbuild);
+  // Node calls stripping experimental; nothing else runs on this thread that could have something to say.
+  if (transformSync === undefined) process.emitWarning = () => undefined;
   transform =
     transformSync === undefined
       ? (source, url) => module.stripTypeScriptTypes(source, { mode: 'strip', sourceUrl: url })
