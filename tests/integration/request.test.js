@@ -5,7 +5,7 @@ const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const test = require('node:test');
-const { App } = require('./serve-app');
+const { App, cleanEnv } = require('./serve-app');
 
 const BIN = process.env.ACTIX ?? path.join(__dirname, '../../build/release/bin/actix');
 const manifest = (listen = '"127.0.0.1:0"') => `version: 1\nserver: { listen: ${listen}, workers: 1 }\nroutes:\n  /echo/:id: echo.js\n  /bytes: bytes.js\n  /slow: slow.js\n`;
@@ -59,7 +59,7 @@ test('bodies from a file and from standard input, bytes, and statuses that are n
   const a = new App(t, { ...files, 'form.txt': 'a=1&b=2' });
   const form = JSON.parse(a.json('request', 'PUT', '/echo/f', '-d', '@form.txt').body);
   assert.deepEqual([form.body, form.headers['content-type']], ['a=1&b=2', 'application/x-www-form-urlencoded']);
-  const { stdout } = spawnSync(BIN, ['request', 'PUT', '/echo/f', '-d', '@-', '--json'], { cwd: a.dir, input: 'piped', encoding: 'utf8' });
+  const { stdout } = spawnSync(BIN, ['request', 'PUT', '/echo/f', '-d', '@-', '--json'], { cwd: a.dir, env: cleanEnv(), input: 'piped', encoding: 'utf8' });
   assert.equal(JSON.parse(JSON.parse(stdout).body).body, 'piped');
   const bytes = a.json('request', 'GET', '/bytes');
   assert.deepEqual([bytes.body, bytes.encoding, bytes.bytes], ['/wAB', 'base64', 3]);
