@@ -130,6 +130,7 @@ static void test_settings(void **state)
                               "timeout: 1s, headers: { x-a: post, x-c: post },\n"
                               "            uploads: { files: 4 } }\n"
                               "  /b: handlers/home.js\n"
+                              "  /big: { handler: handlers/home.js, stream: true, body: 2GiB }\n"
                               "timeouts: { handler: 3s }\n"
                               "limits: { body: 7 }\n"
                               "uploads: { dir: up }\n");
