@@ -188,9 +188,13 @@ test('lines in colour on a terminal, and not with NO_COLOR', { skip: !fs.existsS
   for (const [env, colored] of [[{ TERM: 'xterm' }, true], [{ TERM: 'xterm', NO_COLOR: '1' }, false]]) {
     const a = app(t);
     const s = await a.spawn(env, '/usr/bin/script', '-qefc', `${BIN} dev`, '/dev/null');
-    await get(`${s.url}/`);
-    await get(`${s.url}/nope`);
-    await until(() => s.stdout.includes('/nope'));
+    try {
+      await get(`${s.url}/`);
+      await get(`${s.url}/nope`);
+      await until(() => s.stdout.includes('/nope'));
+    } finally {
+      a.run('stop'); // script(1) does not take it along
+    }
     assert.equal(s.stdout.includes('GET / \x1b[32m200\x1b[0m'), colored);
     assert.equal(s.stdout.includes('GET /nope \x1b[33m404\x1b[0m'), colored);
   }
