@@ -107,10 +107,11 @@ static void not_owned(void *owner)
 
 static void reply_fixed(struct ax_request *r, const struct ax_route *route)
 {
-    ax_reply(r, &(struct ax_reply){.status = route->status,
-                                   .content = route->typed || !route->body.n ? AX_CONTENT_NONE : AX_CONTENT_TEXT,
-                                   .body = route->body,
-                                   .release = route->body.n > FIXED_COPIED ? not_owned : NULL});
+    ax_reply(r,
+             &(struct ax_reply){.status = route->status,
+                                .content = route->typed || !route->body.n ? AX_CONTENT_NONE : AX_CONTENT_TEXT,
+                                .body = route->body,
+                                .release = route->body.n > FIXED_COPIED ? not_owned : NULL});
 }
 
 static void reply_health(struct ax_request *r, const struct ax_route *route)
