@@ -189,7 +189,11 @@ async function sockets(it) {
   over = true;
   await asks;
   it.figure('requests while it restarts, each on its own connection', asked.length);
-  it.equal('not answered', asked.filter((one) => one !== '200 home').length, 0);
+  it.equal('refused', asked.filter((one) => one === 'refused').length, 0);
+  it.equal('answered otherwise', asked.filter((one) => /^\d/.test(one) && one !== '200 home').join(', '), '');
+  // A stop closes connections without a request, also one whose first request is still on its way: a single client that asks
+  // one after the other can meet that once.
+  it.atMost('closed before their request was read', asked.filter((one) => /^(closed|reset)$/.test(one)).length, 1);
 }
 
 const LOADED = ['threads', 'processes'];
