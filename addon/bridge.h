@@ -153,8 +153,8 @@ static inline void ax_send_late(struct ax_bridge *b)
 }
 
 /* ---- send.c: bodies */
-/* Header lines in latin1 that checkHeader has seen, or undefined; *ret_own is what must be freed.  -AX_E_TYPE |
- * -AX_E_NOMEM. */
+/* Header lines in latin1 that checkHeader has seen, or undefined; *ret_own is what must be freed.  -AX_E_TYPE
+ * | -AX_E_NOMEM. */
 enum { AX_HEADERS_STACK = 2048 }; /* rendered header lines up to this size need no allocation */
 int ax_headers_of(napi_env env, napi_value v, char stack[AX_HEADERS_STACK], struct ax_str *ret,
                   char **ret_own);

@@ -59,7 +59,8 @@ __attribute__((format(printf, 3, 4))) static void tell_text(struct ax_supervisor
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    ax_log_write(&s->log, said_level(s), NULL, 0, "reload: %s%s", strcmp(kind, "restart") == 0 ? "needs a restart: " : "", text);
+    ax_log_write(&s->log, said_level(s), NULL, 0, "reload: %s%s",
+                 strcmp(kind, "restart") == 0 ? "needs a restart: " : "", text);
     tell(s, json_pack("{s:s}", kind, text), false);
 }
 
