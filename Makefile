@@ -312,6 +312,7 @@ $(O)/tests/%: tests/unit/%.c $(O)/libactix.a
 	$(Q)$(CC) $(CPPFLAGS) $(LLHTTP_INC) $(PKG_CFLAGS) -Itests/unit $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) -o $@ $< $(O)/libactix.a $(PKG_LIBS) -lcmocka
 
 include bench/bench.mk
+include tests/browser/browser.mk
 include tests/chaos/chaos.mk
 include tests/docs/docs.mk
 include tests/fuzz/fuzz.mk

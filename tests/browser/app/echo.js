@@ -1,0 +1,1 @@
+module.exports = (req) => ({ method: req.method, type: req.headers['content-type'] ?? null, body: req.getBodyString() });

@@ -1,0 +1,3 @@
+module.exports = () => {
+  throw Object.assign(new Error('short and stout'), { status: 418 });
+};
