@@ -370,6 +370,9 @@ void ax_conn_timeout(struct ax_conn *c, ax_mono now)
     case AX_TO_LINGER:
         ax_conn_close(c, AX_CLOSE_LINGER);
         break;
+    case AX_TO_FIRST:
+        ax_conn_close(c, AX_CLOSE_STOP);
+        break;
     case AX_CONN_TIMEOUTS:
         break;
     }

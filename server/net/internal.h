@@ -44,6 +44,7 @@ enum ax_conn_timeout {
     AX_TO_KEEP_ALIVE,
     AX_TO_SEND,
     AX_TO_LINGER,
+    AX_TO_FIRST, /* its first request, which may be on its way when a drain begins */
     AX_CONN_TIMEOUTS
 };
 

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "net/internal.h"
 
-enum { LINGER_US = 2000000, REPORT_EVERY_US = 1000000 };
+enum { LINGER_US = 2000000, FIRST_US = 250000, REPORT_EVERY_US = 1000000 };
 
 /* ---- time */
 
@@ -145,7 +145,8 @@ int ax_worker_init_timeouts(struct ax_worker *w, struct ax_err *reterr)
         [AX_TO_BODY] = s->timeout_body_us,
         [AX_TO_KEEP_ALIVE] = s->timeout_keep_alive_us,
         [AX_TO_SEND] = s->timeout_send_us < 0 ? -1 : s->timeout_send_us / AX_SEND_LOOKS,
-        [AX_TO_LINGER] = LINGER_US};
+        [AX_TO_LINGER] = LINGER_US,
+        [AX_TO_FIRST] = FIRST_US};
     const int64_t *handler_us;
 
     for (unsigned i = 0; i < AX_CONN_TIMEOUTS; i++)

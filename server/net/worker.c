@@ -270,6 +270,20 @@ static void begin_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
     ax_worker_take_inbox(w);
 }
 
+/* Who has just connected has sent a request, most likely, which is not here yet; who was answered knows that
+ * a server may end an idle connection (RFC 9112, 9.5), and sends what it gets no answer to once more. */
+static void drain_conn(struct ax_conn *c)
+{
+    bool idle = c->state == AX_CONN_IDLE && !c->first && !c->out.bytes && !ax_conn_has_input(c);
+
+    if (idle && c->queued == 0)
+        ax_conn_wait(c, AX_TO_FIRST);
+    else if (idle)
+        ax_conn_close(c, AX_CLOSE_STOP);
+    else if (c->state == AX_CONN_HEAD)
+        ax_conn_dirty(c); /* its timeout is another one now */
+}
+
 void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
 {
     if (w->phase >= AX_WORKER_DRAINING)
@@ -277,11 +291,7 @@ void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
     begin_drain(w, done, ctx);
     AX_LIST_EACH(it, &w->conns)
     {
-        struct ax_conn *c = AX_LIST_ENTRY(it, struct ax_conn, all);
-        if (c->state == AX_CONN_IDLE && !c->first && !c->out.bytes && !ax_conn_has_input(c))
-            ax_conn_close(c, AX_CLOSE_STOP);
-        else if (c->state == AX_CONN_HEAD)
-            ax_conn_dirty(c); /* its timeout is another one now */
+        drain_conn(AX_LIST_ENTRY(it, struct ax_conn, all));
     }
     ax_worker_check_drained(w);
 }

@@ -53,7 +53,8 @@ bool ax_worker_give(struct ax_worker *w, int fd);
 enum ax_worker_phase { AX_WORKER_RUNNING, AX_WORKER_LAME_DUCK, AX_WORKER_DRAINING, AX_WORKER_CLOSED };
 /* LAME_DUCK: still accepts, answers with Connection: close.  */
 void ax_worker_lame_duck(struct ax_worker *w);
-/* Stops accepting, closes idle connections, answers with Connection: close; `done` is called once, from the
+/* Stops accepting, closes idle connections (those that were never answered after a moment, in which their
+ * first request may come), answers with Connection: close; `done` is called once, from the
  * loop, when no connection is left; the worker is not owned then (JS). */
 void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx);
 /* The same for a worker whose place another one takes: nothing is closed and no client is told to.  Idle

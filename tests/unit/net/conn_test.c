@@ -243,8 +243,6 @@ static void test_drain_answers_what_has_come(void **state)
     assert_true(s.drained);
 }
 
-/* An answer given before the drain and still on its way does not keep the connection for timeouts.keep_alive.
- */
 /* A reader so slow that its socket is not writable within timeouts.send is not one that does not read. */
 static void test_slow_reader(void **state)
 {
@@ -301,6 +299,35 @@ static void test_drain_with_half_a_head(void **state)
     assert_true(s.drained);
 }
 
+/* Who had an answer is closed at once; who has just connected gets the time that a first request needs. */
+static void test_drain_awaits_first_requests(void **state)
+{
+    struct server s;
+    struct response r;
+
+    (void)state;
+    server_init(&s);
+    server_start(&s);
+    int served = pair_up(&s), fresh = pair_up(&s), silent = pair_up(&s);
+    puts_fd(served, GET("/"));
+    assert_int_equal(status_of(served), 200);
+    server_command(&s, CMD_DRAIN);
+    expect_close(served);
+    puts_fd(fresh, GET("/"));
+    assert_int_equal(receive(fresh, &r, false), 200);
+    assert_non_null(strstr(r.head, "Connection: close"));
+    free(r.body);
+    expect_close(fresh);
+    expect_close(silent);
+    close(served);
+    close(fresh);
+    close(silent);
+    server_join(&s);
+    assert_true(s.drained);
+}
+
+/* An answer given before the drain and still on its way does not keep the connection for timeouts.keep_alive.
+ */
 static void test_drain_with_output_left(void **state)
 {
     struct server s;
@@ -533,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_drain_answers_what_has_come),
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_drain_with_half_a_head),
+        cmocka_unit_test(test_drain_awaits_first_requests),
         cmocka_unit_test(test_drain_with_output_left),
         cmocka_unit_test(test_close_with_everything_in_progress),
         cmocka_unit_test(test_clients_leave_in_every_state),
