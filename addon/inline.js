@@ -3,6 +3,7 @@
 // work, and a crash is one worker's.  When it is taken over nobody in JavaScript can react: the watchdog tells the
 // supervisor and ends the process (event.c).
 const native = require('./native');
+const { milliseconds } = require('./milliseconds');
 const { runWorker } = require('./worker');
 
 const ORPHAN_MS = 30_000; // without a worker, and nobody has come for the connections: it ends as after a crash
@@ -25,7 +26,7 @@ class Inline {
 
   start() {
     const { startup_us: startup, slot } = this.#plan;
-    if (startup >= 0) this.#timer = setTimeout(() => this.#tooSlow(), startup / 1000);
+    if (startup >= 0) this.#timer = setTimeout(() => this.#tooSlow(), milliseconds(startup));
     const port = {
       postMessage: (message) => this.#heard(message),
       onMessage: (receive) => (this.#receive = receive),

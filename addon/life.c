@@ -321,6 +321,13 @@ napi_value ax_on_workerRetire(struct ax_bridge *b, napi_callback_info info)
     return NULL;
 }
 
+napi_value ax_on_workerCutStreams(struct ax_bridge *b, napi_callback_info info)
+{
+    (void)info;
+    ax_worker_cut_streams(b->worker);
+    return NULL;
+}
+
 napi_value ax_on_workerClose(struct ax_bridge *b, napi_callback_info info)
 {
     if (keep_callback(b->env, info, &b->closed_ref))

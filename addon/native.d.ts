@@ -127,6 +127,8 @@ export function workerDrain(done: () => void): void;
 /** Stops accepting; idle connections go to other workers, or to the engine's heir, at once, busy ones after their
  *  response: none is closed.  done() when none is left. */
 export function workerRetire(done: () => void): void;
+/** Closes the connections on which a response is being streamed; their handlers are told that the client has gone. */
+export function workerCutStreams(): void;
 /** The process is about to end (isolation: process): what its worker has goes to others first, and then this does not
  *  return.  Nothing to do when the worker was closed. */
 export function workerAbandon(): void;

@@ -114,6 +114,8 @@ export interface Plan {
   stall_us: number;
   /** Microseconds for requests in progress at stop; -1 = off. */
   shutdown_us: number;
+  /** Microseconds that streams run on when another engine has taken this one's place; -1 = off. */
+  drain_us: number;
   /** By the names of server/net/settings.def. */
   settings: Record<string, number>;
   log: { output: string; format: 'text' | 'json'; level: number; access: string; accessFormat: 'text' | 'json' | 'combined' };

@@ -12,12 +12,12 @@ const registry = require('./registry');
 const errors = require('./errors');
 const { background } = require('./background');
 const { load } = require('./loader');
+const { milliseconds } = require('./milliseconds');
 const { newWorker } = require('./worker');
 
 const HOST = '127.0.0.1';
 const BACKLOG = 511;
 const PLAN_BYTES_MAX = 64 << 20;
-const MICROSECONDS_PER_MS = 1000;
 /** How long close() waits for responses that the test is still reading: streams may have no end. */
 const READING_MS = 200;
 /** So many responses are remembered before those that are gone are forgotten. */
@@ -213,7 +213,7 @@ class App {
   async #close() {
     const { shutdown_us: shutdown } = this.#plan;
     const reading = setTimeout(() => this.#leave(), READING_MS);
-    await within(drained(), shutdown < 0 ? undefined : shutdown / MICROSECONDS_PER_MS);
+    await within(drained(), shutdown < 0 ? undefined : milliseconds(shutdown));
     clearTimeout(reading);
     try {
       for (const hook of registry.hooks().stop.reverse()) await hook({ reason: 'stop' });

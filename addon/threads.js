@@ -7,6 +7,7 @@
 const path = require('node:path');
 const { Worker } = require('node:worker_threads');
 const native = require('./native');
+const { milliseconds } = require('./milliseconds');
 
 const YOUNG_GENERATION_MB = 16; // 11 MB less a worker than V8's default at the same speed; below 8 the collector eats the core
 const RETRY_MS = 100;
@@ -127,7 +128,7 @@ class Threads {
     });
     // What the watchdog had to say about this end is on its way, and said first.
     worker.on('exit', (code) => setImmediate(() => this.#ended(thread, code)));
-    if (plan.startup_us >= 0) place.timer = setTimeout(() => this.#tooSlow(thread), plan.startup_us / 1000);
+    if (plan.startup_us >= 0) place.timer = setTimeout(() => this.#tooSlow(thread), milliseconds(plan.startup_us));
   }
 
   #heard(thread, message) {
@@ -163,7 +164,7 @@ class Threads {
         this.#control.killed(place.id, message.route, 'crash');
         // Nobody watches it any more: it has to be gone soon after its own patience.
         if (this.#plan.shutdown_us >= 0)
-          place.timer = setTimeout(() => thread.worker.terminate(), this.#plan.shutdown_us / 1000 + LAST_MS);
+          place.timer = setTimeout(() => thread.worker.terminate(), milliseconds(this.#plan.shutdown_us + LAST_MS * 1000));
         break;
       default:
         throw new Error(`a worker said ${message.type}`);

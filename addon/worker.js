@@ -12,9 +12,9 @@ const { makeDispatch, record, gone } = require('./dispatch');
 const { asKeys } = require('./names');
 const { background } = require('./background');
 const { load, placeOf } = require('./loader');
+const { milliseconds } = require('./milliseconds');
 const { lineOf, stackOf, routeOf, blamed } = require('./blame');
 
-const MICROSECONDS_PER_MS = 1000;
 const ERROR = 0;
 const INFO = 2;
 
@@ -180,6 +180,7 @@ async function end(reason, patience, retire) {
   state.ending = true;
   if (!retire) state.sayClose();
   if (state.serving) {
+    if (retire && reason === 'reload') cutLater();
     await within(emptied(retire), patience);
     await runStopHooks(reason);
   }
@@ -189,6 +190,12 @@ async function end(reason, patience, retire) {
 function emptied(retire) {
   const begin = retire ? native.workerRetire : native.workerDrain;
   return new Promise((resolve) => begin(resolve)).then(() => background.settled());
+}
+
+/** Streams may keep what was replaced alive for timeouts.drain; under `actix dev` their clients come again at once. */
+function cutLater() {
+  if (plan.dev) native.workerCutStreams();
+  else if (plan.drain_us >= 0) setTimeout(() => native.workerCutStreams(), milliseconds(plan.drain_us)).unref();
 }
 
 function within(promise, ms) {
@@ -229,7 +236,7 @@ function uncaught(err) {
   native.log(ERROR, text, [...routeOf(err, state.routes), ...stackOf(err)]);
   if (!state.serving) return failStart([{ message: text, where: placeIfDev(err) }]);
   if (!state.ending) port.postMessage({ type: 'fatal', text, route: blamed(err, state.routes) });
-  return end('crash', plan.shutdown_us < 0 ? Infinity : plan.shutdown_us / MICROSECONDS_PER_MS, true);
+  return end('crash', plan.shutdown_us < 0 ? Infinity : milliseconds(plan.shutdown_us), true);
 }
 
 /** A promise that nobody waits for: its request cannot be told, its handler often can. */

@@ -148,7 +148,7 @@ static const struct ax_field timeouts_fields[] = {
     {TIMEOUT(shutdown), .def = "10s", .flags = AX_F_OFF, .help = "for requests in progress at stop"},
     {TIMEOUT(lame_duck), .def = "0s", .flags = AX_F_OFF,
      .help = "at stop: how long it still accepts while saying not ready; off = 0"},
-    {TIMEOUT(drain), .min = MS(1), .def = "5m", .flags = AX_F_OFF | AX_F_LATER,
+    {TIMEOUT(drain), .min = MS(1), .def = "5m", .flags = AX_F_OFF,
      .help = "how long streams may keep an old generation alive after a reload"},
 };
 static const struct ax_table timeouts_table = TABLE(timeouts_fields);

@@ -307,6 +307,26 @@ void ax_worker_retire(struct ax_worker *w, void (*done)(void *ctx), void *ctx)
     ax_worker_check_drained(w);
 }
 
+static bool streams(const struct ax_conn *c)
+{
+    for (const struct ax_request *r = c->first; r; r = r->next)
+        if (r->state == AX_REQ_STREAMING)
+            return true;
+    return false;
+}
+
+void ax_worker_cut_streams(struct ax_worker *w)
+{
+    ax_worker_now(w); /* as in begin_drain */
+    AX_LIST_EACH(it, &w->conns)
+    {
+        struct ax_conn *c = AX_LIST_ENTRY(it, struct ax_conn, all);
+        if (streams(c))
+            ax_conn_close(c, AX_CLOSE_STOP);
+    }
+    ax_worker_check_drained(w);
+}
+
 static void close_inbox(struct ax_worker *w)
 {
     pthread_mutex_lock(&w->inbox_lock);

@@ -61,6 +61,8 @@ void ax_worker_drain(struct ax_worker *w, void (*done)(void *ctx), void *ctx);
  * connections go, with what was read of them, to other workers of the engine or to its heir, busy ones after
  * their response.  Not twice, not after ax_worker_drain. */
 void ax_worker_retire(struct ax_worker *w, void (*done)(void *ctx), void *ctx);
+/* Closes the connections on which a response is being streamed (net/stream.h): the end of timeouts.drain. */
+void ax_worker_cut_streams(struct ax_worker *w);
 /* Closes every connection at once, then the handles; `closed` is called when libuv has let go of all of them.
  * After it only ax_worker_free may be called. */
 void ax_worker_close(struct ax_worker *w, void (*closed)(void *ctx), void *ctx);

@@ -373,6 +373,7 @@ static json_t *plan(const struct ax_plan_input *in, bool *ok)
     put_int(o, "heapMb", ax_plan_heap_mb(m), ok);
     put_int(o, "startup_us", or_off(m->timeouts.startup), ok);
     put_int(o, "shutdown_us", or_off(m->timeouts.shutdown), ok);
+    put_int(o, "drain_us", or_off(m->timeouts.drain), ok);
     put_int(o, "stall_us", or_off(m->timeouts.stall), ok);
     put_str(o, "isolation", m->server.isolation == AX_ISOLATION_PROCESS ? "process" : "thread", ok);
     put_int(o, "slot", in->slot, ok);

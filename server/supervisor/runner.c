@@ -290,10 +290,38 @@ static void on_shutdown_timeout(uv_timer_t *t)
 
     uv_timer_stop(t);
     ax_log_warn(&r->s->log,
-                "not all requests of engine %ld ended within timeouts.shutdown: the engine is killed, with "
+                "not all requests of engine %ld ended within %s: the engine is killed, with "
                 "%" PRIu64 " requests in progress",
-                (long)ax_runner_pid(r), ax_runner_inflight(r));
+                (long)ax_runner_pid(r), r->patience, ax_runner_inflight(r));
     ax_runner_kill(r);
+}
+
+/* Where an heir serves, what runs may run on for as long as its streams; they themselves are cut by the
+ * engine. */
+static void await_end(struct ax_runner *r)
+{
+    const struct ax_manifest *m = r->gen->m;
+    int64_t limit = m->timeouts.shutdown, drain = m->timeouts.drain;
+    bool heir = r->state == AX_RUNNER_HANDING_OVER && r->s->phase < AX_DRAINING && !r->s->o->dev;
+
+    r->patience = "timeouts.shutdown";
+    if (heir && limit != AX_OFF && (drain == AX_OFF || drain > limit)) {
+        r->patience = "timeouts.drain";
+        limit = drain;
+    }
+    if (limit != AX_OFF) {
+        limit -= ax_mono_now().us - r->left_at.us;
+        limit = limit < 0 ? 0 : limit;
+    }
+    patience(r, on_shutdown_timeout, limit);
+}
+
+void ax_runner_hurry(struct ax_runner *r)
+{
+    if (r->drained || r->stuck)
+        return;
+    r->left_at = ax_mono_now();
+    await_end(r);
 }
 
 static bool has_work(const struct ax_runner *r)
@@ -313,6 +341,7 @@ static void on_stuck_look(uv_timer_t *t)
     struct ax_runner *r = of(t->data);
     int64_t limit = r->gen->m->timeouts.shutdown;
 
+    r->patience = "timeouts.shutdown";
     if (limit != AX_OFF && ax_mono_now().us - r->left_at.us > limit) {
         on_shutdown_timeout(t);
     } else if (!has_work(r)) {
@@ -329,7 +358,7 @@ static void leave(struct ax_runner *r, enum ax_runner_state state, enum ax_order
     if (r->stuck)
         uv_timer_start(&r->timer, on_stuck_look, STUCK_LOOK_MS, STUCK_LOOK_MS);
     else
-        patience(r, on_shutdown_timeout, r->gen->m->timeouts.shutdown);
+        await_end(r);
 }
 
 void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir)
@@ -362,7 +391,7 @@ static void go_on(struct ax_runner *r)
     else if (r->stuck && r->state >= AX_RUNNER_HANDING_OVER)
         uv_timer_start(&r->timer, on_stuck_look, STUCK_LOOK_MS, STUCK_LOOK_MS);
     else if (r->state >= AX_RUNNER_HANDING_OVER)
-        patience(r, on_shutdown_timeout, m->timeouts.shutdown);
+        await_end(r);
     else if (r->state == AX_RUNNER_STARTING)
         patience(r, on_startup_timeout, m->timeouts.startup);
 }

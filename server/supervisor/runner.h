@@ -41,7 +41,8 @@ struct ax_runner {
     bool shown;           /* actix dev: its errors were printed by itself */
     bool reported;        /* its start failed with reasons, which were handed over */
     ax_mono started, ready_at, left_at;
-    uv_timer_t timer;                  /* timeouts.startup, then timeouts.shutdown */
+    const char *patience;              /* what the timer is called in the manifest, once it leaves */
+    uv_timer_t timer;                  /* timeouts.startup, then timeouts.shutdown or drain */
     struct ax_message_worker *workers; /* as it said last; OWNED */
     unsigned nworkers, zombies;
     char why[AX_RUNNER_WHY]; /* the start failed: the first reason; "" */
@@ -66,10 +67,13 @@ struct ax_runner_left {
 /* Is in s->runners then, and in no slot. */
 int ax_runner_adopt(struct ax_slot *slot, struct ax_generation *gen, const struct ax_runner_left *left,
                     struct ax_runner **ret, struct ax_err *reterr);
-/* Its connections go to `heir`, which lives; it ends within timeouts.shutdown. */
+/* Its connections go to `heir`, which lives; it ends within timeouts.shutdown, or timeouts.drain if that is
+ * longer. */
 void ax_runner_hand_over(struct ax_runner *r, const struct ax_runner *heir);
 /* It finishes its requests and closes its connections, within timeouts.shutdown. */
 void ax_runner_drain(struct ax_runner *r);
+/* One that hands over, when the app stops: from now on it has timeouts.shutdown, as everybody has. */
+void ax_runner_hurry(struct ax_runner *r);
 void ax_runner_kill(struct ax_runner *r);
 pid_t ax_runner_pid(const struct ax_runner *r);
 /* Requests in progress, all its workers together. */

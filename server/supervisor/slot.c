@@ -80,14 +80,15 @@ static void introduce(const struct ax_slot *slot, const struct ax_runner *r)
     }
 }
 
-/* Those that hand over to a slot whose engine died give to the one after it. */
+/* Those that hand over to a slot whose engine died, or left too, give to the one after it; so do those whose
+ * own slot is empty: what they had given to may be this one. */
 static void adopt_leaving(const struct ax_slot *slot)
 {
     AX_LIST_EACH(it, &slot->s->runners)
     {
         const struct ax_runner *r = AX_LIST_ENTRY(it, struct ax_runner, node);
         struct ax_err err = {0};
-        if (r->state == AX_RUNNER_HANDING_OVER && r->slot == slot &&
+        if (r->state == AX_RUNNER_HANDING_OVER && (r->slot == slot || !r->slot->now) &&
             ax_mailbox_send_heir(r->mailbox, slot->now->mailbox, &err) < 0)
             ax_log_warn(&slot->s->log, "engine %ld cannot hand over its connections: %s",
                         (long)ax_runner_pid(r), err.msg);
@@ -125,6 +126,7 @@ void ax_slot_shift(struct ax_slot *slot)
     slot->next = NULL;
     uv_timer_stop(&slot->retry);
     slot->backoff_ms = 0;
+    adopt_leaving(slot); /* streams may hold on to several generations */
     if (old)
         let_go(old, slot->now);
     if (slot->now->gen->board)

@@ -48,6 +48,8 @@ static void drain_engines(struct ax_supervisor *s)
         struct ax_runner *r = AX_LIST_ENTRY(it, struct ax_runner, node);
         if (!r->killed && (r->state == AX_RUNNER_STARTING || r->state == AX_RUNNER_READY))
             ax_runner_drain(r);
+        else if (!r->killed && r->state == AX_RUNNER_HANDING_OVER)
+            ax_runner_hurry(r);
     }
 }
 

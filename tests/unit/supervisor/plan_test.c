@@ -70,6 +70,7 @@ static void test_text(void **state)
         {"heapMb", NULL, 100},
         {"startup_us", NULL, 30000000},
         {"shutdown_us", NULL, -1},
+        {"drain_us", NULL, 300000000},
         {"trustedProxies.0", "10.0.0.0/8", 0},
         {"trustedProxies.1", "unix", 0},
         {"settings.limit_body", NULL, 2048},
