@@ -66,11 +66,11 @@ BENCH_RUN = $(NODE) bench/load/$(1).mjs --out '$(O)' --rounds '$(ROUNDS)' --seco
 
 .PHONY: bench bench-ladder
 
-bench: ## this server beside its peers: bench/results/latest.* (PEERS= CASES= MEASURES= ROUNDS=5 SECONDS=2 RESULTS=)
+bench: ## this server beside its peers: bench/results/latest.* (PEERS= CASES= MEASURES= ROUNDS=5 SECONDS=2 RESULTS= PAGE=)
 	@scripts/deps.sh build
 	+@$(SUBMAKE) all bench-tools
-	+@$(if $(filter actix-pgo,$(or $(subst $(comma), ,$(PEERS)),actix-pgo)),$(SUBMAKE) pgo)
-	@$(call BENCH_RUN,compare) --peers '$(PEERS)' --measures '$(MEASURES)'
+	+@$(if $(PAGE),,$(if $(filter actix-pgo,$(or $(subst $(comma), ,$(PEERS)),actix-pgo)),$(SUBMAKE) pgo))
+	@$(call BENCH_RUN,compare) --peers '$(PEERS)' --measures '$(MEASURES)' --page '$(PAGE)'
 
 bench-ladder: ## the optimization guide's stages one after the other: bench/results/ladder.* (CASES= ROUNDS=5 SECONDS=2 RESULTS=)
 	@scripts/deps.sh build

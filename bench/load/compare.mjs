@@ -5,8 +5,10 @@
 //   --measures a,b    of measures.mjs (all), or none
 //   --rounds N (5)    --seconds S (2)              --connections N (64)
 //   --guide-seconds S (30)   of wrk                --out DIR        what was built (build/release)
-//   --results FILE    without its ending: FILE.json, FILE.md and FILE.svg (bench/results/latest)
+//   --results FILE    without its ending: FILE.json, FILE.md and, of requests side by side, FILE.svg (bench/results/latest)
 //   --docs FILE       a page whose marked places are written anew, when nothing was narrowed
+//   --page a,b        of the measures: these places of it alone, and their targets, are written anew; without other words
+//                     nothing else is measured, and the figures go to bench/results/a-b
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname } from 'node:path';
@@ -16,7 +18,7 @@ import { MEASURES } from './measures.mjs';
 import { chosen, parseOptions } from './options.mjs';
 import { PEERS } from './peers.mjs';
 import { main, stop, stopAll } from './process.mjs';
-import { DETAIL, detail, fillIn, markdown, sections, svg } from './report.mjs';
+import { DETAIL, detail, fillIn, markdown, partsOf, sections, svg } from './report.mjs';
 import { interleave, summarizeAll } from './rounds.mjs';
 import { serve } from './server.mjs';
 import { plainTable } from './table.mjs';
@@ -31,8 +33,9 @@ const DEFAULTS = {
   connections: 64,
   'guide-seconds': 30,
   out: 'build/release',
-  results: 'bench/results/latest',
+  results: '',
   docs: '',
+  page: [],
   loader: '',
 };
 
@@ -103,29 +106,48 @@ function write(options, results) {
   const base = options.results;
   mkdirSync(dirname(base), { recursive: true });
   writeFileSync(`${base}.json`, asJson(results));
-  writeFileSync(`${base}.svg`, svg(results));
-  writeFileSync(`${base}.md`, markdown(results, { svg: `${basename(base)}.svg` }));
+  const drawn = results.summary.length > 0;
+  if (drawn) writeFileSync(`${base}.svg`, svg(results));
+  writeFileSync(`${base}.md`, markdown(results, { svg: drawn && `${basename(base)}.svg` }));
   const measured = results.targets.filter((t) => t.met !== undefined);
   if (measured.length) console.log(`\n${targetTable(measured)}`);
-  console.log(`\nbench: ${base}.json, ${base}.md, ${base}.svg`);
+  console.log(`\nbench: ${base}.json, ${base}.md${drawn ? `, ${base}.svg` : ''}`);
+}
+
+function writeParts(options, results) {
+  if (results.problems.length) return console.log(`bench: something went wrong: ${options.docs} is left as it is`);
+  const page = readFileSync(options.docs, 'utf8');
+  writeFileSync(options.docs, fillIn(page, partsOf(results, options.page, page)));
+  return console.log(`bench: ${options.docs}: ${options.page.join(', ')}`);
 }
 
 function writeDocs(options, results) {
+  if (options.page.length) return writeParts(options, results);
   const whole = ['peers', 'cases', 'measures'].every((name) => options[name].length === DEFAULTS[name].length);
   if (!whole) return console.log(`bench: not all was asked for: ${options.docs} is left as it is`);
   writeFileSync(options.docs, fillIn(readFileSync(options.docs, 'utf8'), sections(results)));
   return console.log(`bench: ${options.docs}`);
 }
 
+/** What a run for places of the page measures and writes, where nothing else is said. */
+function narrowed(options) {
+  const { page } = options;
+  if (page.length && options.cases === DEFAULTS.cases) options.cases = [];
+  if (page.length && options.measures === DEFAULTS.measures) options.measures = page;
+  options.results ||= `bench/results/${page.join('-') || 'latest'}`;
+}
+
 const none = (list) => (list.length === 1 && list[0] === 'none' ? [] : list);
 
 await main(async () => {
   const options = parseOptions(process.argv.slice(2), DEFAULTS);
+  narrowed(options);
   options.cases = none(options.cases);
   options.measures = none(options.measures);
   chosen(options.peers, PEERS, 'peer');
   chosen(options.cases, CASES, 'case');
   chosen(options.measures, MEASURES, 'measure');
+  chosen(options.page, Object.fromEntries(options.measures.map((name) => [name, true])), 'measure to write of');
   const ctx = await context(options);
   const results = { machine: ctx.machine, options, peers: [], left_out: [], problems: ctx.problems, summary: [], further: {}, runs: [] };
   await sideBySide(ctx, options, results);

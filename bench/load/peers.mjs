@@ -18,9 +18,24 @@ export function overlay(name, text) {
   return file;
 }
 
-const node = (dir) => ({ command: [process.execPath, join(dir, 'server.js'), '0'], cwd: dir, announces: true });
+export const node = (dir) => ({ command: [process.execPath, join(dir, 'server.js'), '0'], cwd: dir, announces: true });
 
-function version(dir) {
+/** nginx with a file of bench/peers/nginx, in which @NAMES@ are filled in. */
+export async function nginx(ctx, conf, values = {}) {
+  const dir = await setUp.nginx(ctx, 'nginx');
+  const home = temporary('nginx');
+  const port = await freePort();
+  const all = { PORT: port, DIR: home, ...values };
+  const text = readFileSync(join(dir, conf), 'utf8').replace(/@([A-Z]+)@/g, (whole, name) => all[name] ?? whole);
+  const user = process.getuid() === 0 ? 'user root;\n' : '';
+  writeFileSync(join(home, 'nginx.conf'), user + text);
+  return { command: [await nginxProgram(), '-e', 'stderr', '-c', join(home, 'nginx.conf')], cwd: dir, port };
+}
+
+export const nginxVersion = async () =>
+  /nginx\/(\S+)/.exec(await run(['sh', '-c', '"$1" -v 2>&1', 'sh', await nginxProgram()]))?.[1];
+
+export function version(dir) {
   const { dependencies } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
   return Object.values(dependencies)[0];
 }
@@ -88,16 +103,8 @@ export const PEERS = {
   nginx: {
     title: 'nginx, fixed answers',
     kind: 'native',
-    async start(ctx) {
-      const dir = await setUp.nginx(ctx, 'nginx');
-      const home = temporary('nginx');
-      const port = await freePort();
-      const text = readFileSync(join(dir, 'nginx.conf'), 'utf8').replaceAll('@PORT@', port).replaceAll('@DIR@', home);
-      const user = process.getuid() === 0 ? 'user root;\n' : '';
-      writeFileSync(join(home, 'nginx.conf'), user + text);
-      return { command: [await nginxProgram(), '-e', 'stderr', '-c', join(home, 'nginx.conf')], cwd: dir, port };
-    },
-    version: async () => /nginx\/(\S+)/.exec(await run(['sh', '-c', '"$1" -v 2>&1', 'sh', await nginxProgram()]))?.[1],
+    start: (ctx) => nginx(ctx, 'nginx.conf'),
+    version: nginxVersion,
   },
   limit: {
     title: 'bare epoll loop',

@@ -5,7 +5,7 @@ import { ratioTo } from './rounds.mjs';
 import { counted, figure, thousands } from './stats.mjs';
 import { chart } from './svg.mjs';
 import { markdownTable } from './table.mjs';
-import { targetTable } from './targets.mjs';
+import { renewed, targetTable } from './targets.mjs';
 
 export const KINDS = {
   own: 'this server',
@@ -152,8 +152,8 @@ export function markdown(results, { svg }) {
     'Ratios are to the yardstick, or to the first server where there is none; those of the browser-like request are to GET / of ' +
     'the same server.';
   const details = each.length ? [`## Each request\n\n${what}\n\n${each.join('\n\n')}`] : [];
-  const picture = `![CPU per request and requests per second](${svg})`;
-  return `${['# Side by side', facts, picture, ...parts, ...details].join('\n\n')}\n`;
+  const picture = svg ? [`![CPU per request and requests per second](${svg})`] : [];
+  return `${['# Side by side', facts, ...picture, ...parts, ...details].join('\n\n')}\n`;
 }
 
 export function svg(results) {
@@ -176,6 +176,21 @@ export function svg(results) {
       .filter(([kind]) => results.peers.some((peer) => peer.kind === kind))
       .map(([kind, label]) => ({ kind, label })),
   });
+}
+
+/** What is between the marks of a section, '' without marks. */
+function between(text, name) {
+  const [open, close] = [`<!-- bench:${name} -->\n`, `\n<!-- /bench:${name} -->`];
+  const from = text.indexOf(open);
+  const to = text.indexOf(close, from);
+  return from < 0 || to < 0 ? '' : text.slice(from + open.length, to);
+}
+
+/** The sections of single measures, each with its own machine and day, and their rows among the targets of a page. */
+export function partsOf(results, names, page) {
+  const parts = names.map((name) => [name, `${machineText(results)}\n\n${MEASURES[name].describe(results.further[name])}`]);
+  const targets = between(page, 'targets');
+  return { ...Object.fromEntries(parts), ...(targets && { targets: renewed(targets, results.targets) }) };
 }
 
 /** Puts each section between its marks, `<!-- bench:NAME -->` and `<!-- /bench:NAME -->`; what has no marks is left out. */

@@ -25,8 +25,10 @@ export async function measure(ctx, server, name, options) {
 /** Each round starts with another one: nobody always comes behind the same neighbour's load. */
 export const rotated = (list, by) => list.map((_, i) => list[(i + by) % list.length]);
 
-/** contenders: [{ name, server, run = measure }].  Returns all runs, in the contenders' order. */
+/** contenders: [{ name, server }]; name: of cases.mjs, or a case that has its name with it.  Returns all runs, in the
+ *  contenders' order. */
 export async function interleave(ctx, contenders, name, { rounds, warmup = 1, ...options }) {
+  const it = CASES[name] ?? name;
   const runs = [];
   const broken = new Set();
   for (let round = 0; round <= rounds; round++) {
@@ -35,12 +37,12 @@ export async function interleave(ctx, contenders, name, { rounds, warmup = 1, ..
       const seconds = round ? options.seconds : warmup;
       if (!seconds) continue;
       try {
-        const beside = CASES[name].against && (await measure(ctx, server, CASES[name].against, { ...options, seconds }));
+        const beside = it.against && (await measure(ctx, server, it.against, { ...options, seconds }));
         const run = await measure(ctx, server, name, { ...options, seconds });
-        if (round) runs.push({ peer, case: name, round, ...run, ...(beside && { beside }) });
+        if (round) runs.push({ peer, case: it.name ?? name, round, ...run, ...(beside && { beside }) });
       } catch (err) {
         broken.add(peer);
-        ctx.problem(`${peer}, ${name}: ${err.message}`);
+        ctx.problem(`${peer}, ${it.name ?? name}: ${err.message}`);
       }
     }
   }

@@ -25,6 +25,12 @@ const single =
     return [{ label: '', value: result ? take(result) : NaN, digits, unit }];
   };
 
+/** Requests per second of one way to write a handler, or to answer, to what it is held against: measure/handlers.mjs. */
+const handlers = (pair) => (results) => {
+  const rows = results.further.handlers?.[pair] ?? [];
+  return (rows.length ? rows : [{ case: '' }]).map((r) => ({ label: r.case, value: r.rps_ratio ?? NaN, digits: 2, unit: '×' }));
+};
+
 const MS = 1000; // microseconds
 const MIB_PER_MB = 1.048576;
 
@@ -70,6 +76,10 @@ export const TARGETS = [
   },
   { what: 'burst on a handler of 5 ms: first answer', most: 7, of: single('burst', (r) => r.first.median, ' ms', 1) },
   { what: 'the same: workers replaced', most: 0, of: single('burst', (r) => r.replaced, '') },
+  { what: 'GET / of a fetch module to a handler: requests/s', least: 0.6, of: handlers('fetch') },
+  { what: 'Hono to itself on @hono/node-server: requests/s', least: 2, together: true, of: handlers('hono') },
+  { what: 'Express by { node } to its own listen(): requests/s', least: 0.9, together: true, of: handlers('express') },
+  { what: 'a static file of 10 KB to nginx, sendfile on: requests/s', least: 0.8, of: handlers('static') },
 ];
 
 function meets({ most, least, below }, value) {
@@ -105,7 +115,19 @@ export function judge(results) {
 
 const WORD = { true: 'yes', false: '**no**', undefined: 'not measured' };
 
+const row = (t) => [t.what, t.want, t.got || '–', WORD[t.met]];
+
 export function targetTable(judged) {
-  const rows = judged.map((t) => [t.what, t.want, t.got || '–', WORD[t.met]]);
-  return markdownTable(['', 'wanted', 'measured', 'met'], rows);
+  return markdownTable(['', 'wanted', 'measured', 'met'], judged.map(row));
+}
+
+/** A table written earlier with the rows of what was measured since; a target that it has not yet gets its row at the end. */
+export function renewed(table, judged) {
+  const fresh = judged.filter((t) => t.met !== undefined).map(row);
+  return fresh.reduce((text, cells) => {
+    const lines = text.split('\n');
+    const at = lines.findIndex((line) => line.startsWith(`| ${cells[0]} |`));
+    lines.splice(at < 0 ? lines.length : at, 1, markdownTable(cells, []).split('\n')[0]);
+    return lines.join('\n');
+  }, table);
 }

@@ -97,6 +97,21 @@ test('compares, and writes JSON, Markdown and a chart', async (t) => {
   assert.deepEqual(fs.readdirSync(path.join(dir, 'tmp')), []);
 });
 
+test('writes the place and the targets of one measure alone when the page is named', async (t) => {
+  const dir = folder(t);
+  const page = path.join(dir, 'page.md');
+  const place = (name, text) => `<!-- bench:${name} -->\n${text}\n<!-- /bench:${name} -->\n`;
+  fs.writeFileSync(page, place('machine', 'that of all') + place('burst', 'old') + place('targets', '| the same: workers replaced | ≤ 0 | 7 | **no** |'));
+  const it = start(dir, '--page', 'burst', '--docs', page);
+  assert.equal(await it.ended, 0, it.out);
+  const results = JSON.parse(read(dir, 'r.json'));
+  assert.deepEqual([results.summary, Object.keys(results.further)], [[], ['burst']]); // nothing else is measured
+  assert.equal(fs.existsSync(path.join(dir, 'r.svg')), false); // of nothing
+  const text = read(dir, 'page.md');
+  for (const part of [/that of all/, /the first answer \|/, /\| the same: workers replaced \| ≤ 0 \| 0 \| yes \|/]) assert.match(text, part);
+  assert.doesNotMatch(text, /\bold\b/);
+});
+
 test('a peer that cannot be started is said and left out', async (t) => {
   const dir = folder(t);
   // an installed tree has no bare epoll loop
@@ -112,7 +127,7 @@ test('a peer that cannot be started is said and left out', async (t) => {
 
 test('a wrong name is an error that lists the right ones', async (t) => {
   const dir = folder(t);
-  for (const [option, value] of [['--peers', 'apache'], ['--cases', 'all'], ['--measures', 'x'], ['--rounds', 'many'], ['--colour', 'red']]) {
+  for (const [option, value] of [['--peers', 'apache'], ['--cases', 'all'], ['--measures', 'x'], ['--page', 'x'], ['--rounds', 'many'], ['--colour', 'red']]) {
     const it = start(dir, option, value);
     assert.equal(await it.ended, 2, it.out);
     assert.match(it.out, /^bench: (no |--rounds wants)/);

@@ -4,16 +4,17 @@ import test from 'node:test';
 import { CASES } from '../../bench/load/cases.mjs';
 import { divide } from '../../bench/load/context.mjs';
 import { argumentsOf } from '../../bench/load/loader.mjs';
+import { describe as describeHandlers } from '../../bench/load/measure/handlers.mjs';
 import { parseHistogram, parseWrk, uncorrected } from '../../bench/load/measure/guide.mjs';
 import { chosen, parseOptions } from '../../bench/load/options.mjs';
 import { alive, cpuList, cpuSeconds, memory, tree } from '../../bench/load/proc.mjs';
 import { launch, run, stop, temporary, cleanUp, wrapped } from '../../bench/load/process.mjs';
-import { fillIn } from '../../bench/load/report.mjs';
+import { fillIn, partsOf } from '../../bench/load/report.mjs';
 import { announced } from '../../bench/load/server.mjs';
 import { figure, median, percentile, ratio, rounded, spread, thousands } from '../../bench/load/stats.mjs';
 import { chart, escapeXml } from '../../bench/load/svg.mjs';
 import { markdownTable, plainTable } from '../../bench/load/table.mjs';
-import { TARGETS, judge, targetTable } from '../../bench/load/targets.mjs';
+import { TARGETS, judge, renewed, targetTable } from '../../bench/load/targets.mjs';
 import { paired, rotated } from '../../bench/load/rounds.mjs';
 import xml from '../integration/xml.js';
 
@@ -226,4 +227,41 @@ test('a command that fails says what it said', async () => {
   await assert.rejects(run(['sh', '-c', 'echo no such luck >&2; exit 3']), /3: no such luck/);
   await assert.rejects(run(['/no/such/program']), /ENOENT/);
   await assert.rejects(run(['sleep', '60'], { limit: 0.05 }), /SIGKILL/);
+});
+
+test('rows of targets are renewed where something was measured, and new ones come last', () => {
+  const table = targetTable([{ what: 'a', want: '≤ 1', got: '2', met: false }, { what: 'ab', want: '≤ 1', got: '1', met: true }]);
+  const fresh = [{ what: 'a', want: '≤ 1', got: '$&', met: true }, { what: 'ab', want: '≤ 1', got: '', met: undefined }, { what: 'c', want: '≥ 2', got: '3', met: true }];
+  assert.deepEqual(renewed(table, fresh).split('\n').slice(2), ['| a | ≤ 1 | $& | yes |', '| ab | ≤ 1 | 1 | yes |', '| c | ≥ 2 | 3 | yes |']);
+});
+
+const compared = (peer, name, ratio) => {
+  const one = { median: 1000, min: 1000, max: 1000 };
+  return { peer, case: name, rps: one, p50: one, p99: one, cpu_us: one, rps_ratio: ratio, cpu_ratio: 1 / ratio, errors: 0, non2xx: 0, client_bound: ratio > 1 };
+};
+
+test('handlers of other kinds are judged by what they are held against', () => {
+  const hono = [compared('Hono, actix', 'get', 4), compared('Hono, actix', 'json', 1.9)];
+  const handlers = { rows: [compared('nginx, sendfile on', 'file', 1), ...hono], hono, static: [compared('actix, `static`', 'file', 0.85)] };
+  const judged = judge({ runs: [], further: { handlers } });
+  const row = (what) => judged.find((t) => t.what.startsWith(what));
+  const { got, met } = row('Hono');
+  assert.deepEqual([got, met], ['mean 2.76×, get 4.00×, json 1.90×', false]);
+  assert.deepEqual([row('a static file').got, row('a static file').want, row('a static file').met], ['file 0.85×', '≥ 0.80×', true]);
+  assert.equal(row('Express by').met, undefined);
+  const text = describeHandlers(handlers);
+  assert.match(text, /\| Hono, actix \| GET \/json \| 1,000† \| 1.90 \|/);
+  assert.match(text, /\| nginx, sendfile on \| GET, 10 KB \| 1,000 \| 1.00 \|/);
+  assert.match(text, /out of CPU/);
+});
+
+test('the place of one measure has its own machine and day', () => {
+  const spread3 = { median: 5, min: 5, max: 5 };
+  const machine = { cpu: 'C', cpus: 2, kernel: 'K', node: 'v1', date: '2020-01-02T', revision: 'abc', build: {}, server_cpus: [0], client_cpus: [1] };
+  const results = { machine, options: { rounds: 1, seconds: 1, connections: 64 }, runs: [], further: { burst: { clients: 1, bursts: 1, replaced: 0, first: spread3, last: spread3 } } };
+  results.targets = judge(results);
+  const page = '<!-- bench:burst -->\n<!-- /bench:burst -->\n<!-- bench:targets -->\n| old | row |\n<!-- /bench:targets -->\n';
+  const text = fillIn(page, partsOf(results, ['burst'], page));
+  for (const part of ['2020-01-02, revision abc.', '1 connections ask', '| old | row |\n| burst on a handler of 5 ms: first answer | ≤ 7 ms | 5.0 ms | yes |']) assert.ok(text.includes(part), text);
+  assert.deepEqual(Object.keys(partsOf(results, ['burst'], 'no places')), ['burst']);
 });

@@ -1,0 +1,2 @@
+'use strict';
+module.exports = { fetch: () => new Response('Hello World') };
