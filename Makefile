@@ -64,7 +64,7 @@ $(error OUT=$(OUT): a folder of its own is needed, without spaces, like build/NA
 endif
 # What nobody reads is a slip of the fingers.  Only a warning: packagers pass names that other projects know.
 KNOWN := BUILD OUT CC OPT MARCH LTO STRIP ALLOCATOR POOL INTERN LIBS PREFIX DESTDIR V NODE ONLY CPPFLAGS CFLAGS LDFLAGS \
-         PGO MAINTAINER SOURCE_DATE_EPOCH JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS PAGES SCRIPTS SEED ISOLATION FUZZERS JOBS
+         PGO MAINTAINER SOURCE_DATE_EPOCH JSON BENCH_SECONDS PEERS CASES MEASURES ROUNDS SECONDS RESULTS PAGE PAGES SCRIPTS SEED ISOLATION FUZZERS JOBS
 ifeq ($(MAKELEVEL),0)
 $(foreach v,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(firstword $(origin $v))),\
   $(warning $v is ignored: nothing here reads it (make help lists the variables))))
