@@ -134,12 +134,21 @@ function keepsAlive(req, value) {
   return req.httpVersionMinor === 1 || /(?:^|,)[ \t]*keep-alive[ \t]*(?:,|$)/i.test(value);
 }
 
+/** Whether a response that leaves out its Connection line keeps the connection: Node 18 ends it, and so has to say keep-alive. */
+const CONNECTION_IS_SILENT = (() => {
+  const res = new ServerResponse({ method: 'GET', httpVersionMajor: 1, httpVersionMinor: 1 });
+  res.shouldKeepAlive = true;
+  res._removedConnection = true;
+  res.writeHead(200, { 'Content-Length': 0 });
+  return res._last !== true;
+})();
+
 /** In place of ServerResponse's own: adds what each response of this server has. */
 function storeHead(firstLine, headers) {
   const connection = this.connectionOf;
   if (server.closing) this.shouldKeepAlive = false;
   // Staying open is what HTTP/1.1 does: saying so costs 24 bytes.
-  else if (this.shouldKeepAlive && this.req.httpVersionMinor === 1) this._removedConnection = true;
+  else if (CONNECTION_IS_SILENT && this.shouldKeepAlive && this.req.httpVersionMinor === 1) this._removedConnection = true;
   const { route } = connection;
   let lines = route.headers;
   if (route.policy?.cors > 0 && !connection.destroyed) lines += native.policyLines(connection.slot, connection.gen) ?? '';

@@ -294,7 +294,7 @@ class Request {
 
   get body() {
     const more = moreOf(this);
-    return (more.bodyStream ??= new Blob([this.getBodyBuffer()]).stream());
+    return (more.bodyStream ??= streamOf(this.getBodyBuffer()));
   }
 
   get readable() {
@@ -406,6 +406,9 @@ function openStream(req, status, content, length, outgoing) {
   moreOf(req).outgoing = outgoing;
   return native.streamOpen(req._slot, req._gen, status, kind, lines, length) && !late;
 }
+
+/** Of Node 18 the stream of an empty Blob has a piece, of no bytes. */
+const streamOf = (bytes) => (bytes.length > 0 ? new Blob([bytes]).stream() : new ReadableStream({ type: 'bytes', start: (end) => end.close() }));
 
 /** The last of it has been given, or nobody wants it any more. */
 function closeStream(req) {

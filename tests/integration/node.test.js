@@ -200,7 +200,9 @@ test('a client that does not read stops the writer', async (t) => {
 
 test('stopping, each response says that the connection ends', async (t) => {
   const s = await mounted(t, 'plain.mjs', { top: `${head()}timeouts: { lame_duck: 10s }\n` });
-  assert.doesNotMatch(await talk(s.port, get('/end'), (got) => got.includes('done')), /connection:/i, 'staying open is what HTTP/1.1 does');
+  const open = await talk(s.port, get('/end'), (got) => got.includes('done'));
+  const says = /^v18\./.test(process.version) ? 'Connection: keep-alive' : undefined; // its ServerResponse cannot leave that out
+  assert.equal(/connection:.*/i.exec(open)?.[0], says, 'staying open is what HTTP/1.1 does');
   const ended = s.signal('SIGTERM');
   await until(async () => /Connection: close/.test(await talk(s.port, get('/end'), (got) => got.includes('done'))));
   s.child.kill('SIGINT');
