@@ -35,7 +35,7 @@ function streamEvent(slot, gen, what, reason) {
   if (what === 2) incoming?.readable();
   else if (what === 3) outgoing?.drained();
   else {
-    outgoing?.finish(reason());
+    outgoing?.abort(reason()); // a client that has only closed its side still holds the request
     incoming?.broken(reason());
   }
 }

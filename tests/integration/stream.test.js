@@ -126,6 +126,17 @@ test('a client that goes ends a producer that has nothing to say, and aborts the
   await until(async () => (await seen())['never.aborted'] === 1);
 });
 
+test('a client that closes only its own side, and leaves later, holds no request', async (t) => {
+  const a = new App(t, files);
+  const s = await a.serve();
+  const seen = async () => JSON.parse((await get(`${s.url}/seen`)).body);
+  const socket = net.connect({ port: s.port, host: '127.0.0.1', allowHalfOpen: true }, () => socket.end(ask('/s/waiting')));
+  socket.on('error', () => undefined).resume();
+  await new Promise((resolve) => socket.once('close', resolve));
+  await until(async () => (await seen())['waiting.ended'] === 1);
+  assert.equal(await s.signal('SIGTERM'), 0, s.stderr);
+});
+
 test('a stalled reader is cut off after timeouts.send', async (t) => {
   const s = await new App(t, files).serve();
   const seen = async () => JSON.parse((await get(`${s.url}/seen`)).body);
