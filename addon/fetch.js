@@ -10,7 +10,9 @@ const Real = nodes('Request');
 const realFetch = nodes('fetch');
 
 /** `url` of most requests needs no parser: host and target are in their normal form. */
-const PLAIN_HOST = /^(?:[a-z0-9.-]*[a-z-]|\d+\.\d+\.\d+\.\d+)(?::(?!80$|443$|0)\d+)?$/;
+const OCTET = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)';
+// A label after `xn--` may be no name, and one like 0xf is a number.
+const PLAIN_HOST = new RegExp(`^(?:(?!.*(?:xn--|0x))[a-z0-9.-]*[a-z-]|${OCTET}(?:\\.${OCTET}){3})(?::(?!80$|443$|0)\\d{1,4})?$`);
 const PLAIN_TARGET = /^\/[A-Za-z0-9\-._~!$&()*+,;=:@%/?]*$/;
 
 /** fetch() refuses a Request with these and a body. */
@@ -149,7 +151,11 @@ function urlOf(req) {
   const { protocol, host } = req;
   const target = req.getUri();
   if (PLAIN_HOST.test(host) && PLAIN_TARGET.test(target)) return `${protocol}://${host}${target}`;
-  return new URL(`${protocol}://${host === '' || host === null ? 'localhost' : host}${target}`).href;
+  try {
+    return new URL(`${protocol}://${host === '' || host === null ? 'localhost' : host}${target}`).href;
+  } catch {
+    return new URL(`${protocol}://localhost${target}`).href; // a Host that HTTP allows and URLs do not, like %00 or a:99999
+  }
 }
 
 /** The second argument of fetch(request, ctx), and the third: Hono and others take (request, env, ctx). */

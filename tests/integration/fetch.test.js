@@ -267,7 +267,7 @@ test('a Host that no URL can have is no error of the handler', async (t) => {
     'u.js': 'module.exports = { fetch: (request) => new Response(new URL(request.url).href) };',
   });
   const s = await a.serve();
-  for (const host of ['%00', '[::1]:99999', '300.1.1.1']) {
+  for (const host of ['%00', '[::1]:99999', 'a:99999', '300.1.1.1', 'a.0xf', 'xn--a', '127.0.0.256']) {
     const body = await new Promise((resolve, reject) =>
       http.get(`${s.url}/x?y`, { agent: false, headers: { host } }, (res) => res.setEncoding('utf8').once('data', resolve)).on('error', reject),
     );
