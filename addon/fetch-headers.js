@@ -70,7 +70,13 @@ class Headers {
     if (init === null || typeof init !== 'object') throw new TypeError('headers are an object, an array of pairs or Headers');
     if (#list in init) this.#list = init.#list.slice();
     else if (typeof init[Symbol.iterator] === 'function') this.#fillPairs(init);
-    else for (const name of Reflect.ownKeys(init)) if (Object.getOwnPropertyDescriptor(init, name).enumerable) this.append(name, init[name]);
+    else this.#fillRecord(init);
+  }
+
+  /** A symbol is no name: append() throws. */
+  #fillRecord(init) {
+    for (const name of Object.keys(init)) this.append(name, init[name]);
+    for (const symbol of Object.getOwnPropertySymbols(init)) if (Object.getOwnPropertyDescriptor(init, symbol).enumerable) this.append(symbol, init[symbol]);
   }
 
   #fillPairs(init) {

@@ -34,7 +34,7 @@ const headerRows = [
 
 const inits = [
   undefined, {}, { A: '1', b: 2 }, [['a', '1'], ['A', '2']], new Map([['x', 'y']]), new Headers({ q: 'r' }),
-  [['a']], [['a', 'b', 'c']], null, 'text', { 'bad name': '1' }, { a: '\0' },
+  [['a']], [['a', 'b', 'c']], null, 'text', { 'bad name': '1' }, { a: '\0' }, { [Symbol('s')]: '1' }, Object.create({ a: '1' }),
 ];
 
 /** The one thing that differs: a space in the type of a text. */
