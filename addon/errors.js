@@ -25,8 +25,6 @@ const invalidChar = (what, name) =>
 
 const invalidArgument = (message) => coded(TypeError, 'ERR_INVALID_ARG_TYPE', message);
 
-const notSupported = (what) => coded(Error, 'ERR_NOT_SUPPORTED', `${what} is not supported yet`);
-
 const invalidRoute = (message) => coded(TypeError, 'ERR_ROUTE', message);
 
 const duplicateRoute = (method, pattern) =>
@@ -79,7 +77,6 @@ module.exports = {
   requestEnded,
   invalidChar,
   invalidArgument,
-  notSupported,
   invalidRoute,
   duplicateRoute,
   routesFrozen,

@@ -80,8 +80,6 @@ static void put_field(FILE *out, const char *before, const struct ax_field *f)
     put_kind(out, f);
     fputs(")\n", out);
     ax_man_text(out, f->help);
-    if (f->flags & (AX_F_LATER | AX_F_MARKED))
-        fputs(" (not supported yet)", out);
     fputs("\n.br\n", out);
     if (f->flags & AX_F_NEEDED) {
         fputs("Must be given.\n", out);

@@ -83,55 +83,6 @@ void ax_unknown_key(struct ax_mf *d, const struct ax_table *t, const char *const
         ax_problem(d->p, AX_E_UNKNOWN, &n->key->at, "unknown key %s", full);
 }
 
-/* What a refused feature holds, to see whether it differs from the default. */
-static int64_t stored(const struct ax_field *f, const void *to)
-{
-    switch (f->kind) {
-    case AX_K_BOOL:
-        return *(const bool *)to;
-    case AX_K_COUNT:
-    case AX_K_SIZE:
-    case AX_K_TIME:
-        return *(const int64_t *)to;
-    case AX_K_INT:
-    case AX_K_MODE:
-    case AX_K_ENUM:
-        return *(const int *)to;
-    default:
-        return 0;
-    }
-}
-
-/* Text, lists and maps have no default but none. */
-static bool gives_something(const struct ax_field *f, const struct ax_node *n)
-{
-    if ((f->flags & AX_F_OFF) && n->kind == AX_NODE_SCALAR && ax_is_off(n->text))
-        return false;
-    switch (f->kind) {
-    case AX_K_BOOL:
-    case AX_K_COUNT:
-    case AX_K_SIZE:
-    case AX_K_TIME:
-    case AX_K_INT:
-    case AX_K_MODE:
-    case AX_K_ENUM:
-        return false;
-    case AX_K_MAP:
-        return true;
-    default:
-        return n->kind == AX_NODE_SCALAR ? n->text[0] != '\0' : n->count > 0;
-    }
-}
-
-static void refuse_later(struct ax_mf *d, const struct ax_field *f, const struct ax_node *n, const char *name)
-{
-    if (f->def)
-        ax_problem(d->p, AX_E_UNSUPPORTED, &n->key->at,
-                   "%s: not supported yet; the only value is the default, %s", name, f->def);
-    else
-        ax_problem(d->p, AX_E_UNSUPPORTED, &n->key->at, "%s: not supported yet", name);
-}
-
 static void decode_submap(struct ax_mf *d, const struct ax_field *f, void *to, struct ax_node *n,
                           const char *name)
 {
@@ -178,16 +129,11 @@ void ax_decode_field(struct ax_mf *d, const struct ax_field *f, void *base, stru
 {
     void *to = (char *)base + f->at;
     char full[AX_NAME_MAX];
-    int64_t before = stored(f, to);
-    size_t errors = d->p->errors;
 
     if (n->kind == AX_NODE_BAD)
         return;
     full_name(full, name, f->key);
     decode_value(d, f, to, n, full);
-    if ((f->flags & AX_F_LATER) && d->p->errors == errors &&
-        (stored(f, to) != before || gives_something(f, n)))
-        refuse_later(d, f, n, full);
 }
 
 static void need(struct ax_mf *d, const struct ax_table *t, const struct ax_node *map, const char *name)

@@ -207,13 +207,11 @@ static void default_value(struct json *j, const char *def)
 
 static void row(struct json *j, const struct ax_field *f)
 {
-    bool later = f->flags & (AX_F_LATER | AX_F_MARKED);
-
     open_as(j, f->key, '{');
     member(j, "description");
     ax_buf_addc(&j->b, '"');
     ax_buf_add_json(&j->b, ax_str(f->help));
-    ax_buf_adds(&j->b, later ? " (not supported yet)\"" : "\"");
+    ax_buf_addc(&j->b, '"');
     if (f->def && !f->shown)
         default_value(j, f->def);
     open_as(j, "anyOf", '[');
@@ -364,8 +362,7 @@ static void reference(struct ax_buf *b, const char *before, const struct ax_tabl
         if (!ax_buf_cstr(&name))
             b->failed = true;
         else if (!section)
-            ax_buf_addf(b, "%-30s  %-18s  %s%s\n", name.p, ax_field_default(f), f->help,
-                        f->flags & (AX_F_LATER | AX_F_MARKED) ? " (not supported yet)" : "");
+            ax_buf_addf(b, "%-30s  %-18s  %s\n", name.p, ax_field_default(f), f->help);
         ax_buf_adds(&name, f->kind == AX_K_NAMED ? ".NAME." : ".");
         if (f->map && !(f->shown && f->kind == AX_K_MAP) && ax_buf_cstr(&name))
             reference(b, name.p, f->map);

@@ -34,11 +34,9 @@ enum { AX_NKINDS = AX_K_ROUTES + 1 };
 enum {
     AX_F_OFF = 1,     /* `off` may stand: AX_OFF, or NULL for text */
     AX_F_AUTO = 2,    /* `auto` may stand: AX_AUTO */
-    AX_F_LATER = 4,   /* checked, then refused when it differs from the default */
-    AX_F_MARKED = 8,  /* as AX_F_LATER in the documents; refused by code of its own */
-    AX_F_EMPTY = 16,  /* "" is a value */
-    AX_F_ANSWER = 32, /* routes: one of the keys that say who answers */
-    AX_F_NEEDED = 64, /* must be given */
+    AX_F_EMPTY = 4,   /* "" is a value */
+    AX_F_ANSWER = 8,  /* routes: one of the keys that say who answers */
+    AX_F_NEEDED = 16, /* must be given */
 };
 
 struct ax_table;
