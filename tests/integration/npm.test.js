@@ -2,7 +2,9 @@
 // The npm package as a project gets it: ACTIX_NPM names the tarball that `make npm` has made (make npm-test).
 const assert = require('node:assert/strict');
 const { spawn, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
+const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
 const test = require('node:test');
@@ -21,6 +23,16 @@ console.log(new Server({ host: '127.0.0.1', port: 0 }).start());
 const MODULE = COMMON_JS.replace("const { Server, get } = require('actix-js')", "import { Server, get } from 'actix-js'");
 const HANDLER = "const { worker } = require('actix-js'); module.exports = (req) => `${req.params.id} ${process.version} ${worker.count}`;";
 
+
+/** One app of each kind: what they do on this Node is printed as one line by each. */
+const KINDS = {
+  'listener.js':
+    "module.exports = (req, res) => { let n = 0; req.on('data', (d) => (n += d.length)).on('end', () => { res.write('node ' + n); res.end(' of ' + req.method); }); };",
+  'fetcher.mjs':
+    "export default { fetch: async (request) => new Response(`fetch ${(await request.text()).length} ${request instanceof Request}`, { headers: [['set-cookie', 'a=1'], ['set-cookie', 'b=2']] }) };",
+  'pieces.js': "module.exports = async function* (req) { let n = 0; for await (const d of req.body) n += d.length; yield `stream ${n}`; yield ' end'; };",
+};
+const SENT = 'x'.repeat(100_000); // more than one piece
 const dirs = [];
 const project = { dir: undefined, nodes: {} };
 
@@ -52,8 +64,16 @@ function emptyProject(...more) {
 
 const answer = (cwd, file, ...args) => answerTo('/users/7', cwd, file, args);
 
-/** Starts it, asks that of the first URL it prints, and ends it by a signal. */
-async function answerTo(target, cwd, file, args) {
+function answerTo(target, cwd, file, args) {
+  return withUrl(cwd, file, args, async (url) => {
+    const { status, body } = await get(url + target);
+    assert.equal(status, 200, body);
+    return body;
+  });
+}
+
+/** Starts it, calls use() with the first URL it prints, and ends it by a signal. */
+async function withUrl(cwd, file, args, use) {
   const child = spawn(file, args, { cwd, env: environment({}), stdio: ['ignore', 'pipe', 'pipe'] });
   const ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));
   let said = '';
@@ -67,9 +87,7 @@ async function answerTo(target, cwd, file, args) {
           if (found) resolve(found[0]);
         });
     });
-    const { status, body } = await get(url + target);
-    assert.equal(status, 200, body);
-    return body;
+    return await use(url);
   } finally {
     child.kill('SIGTERM');
     await ended;
@@ -85,6 +103,35 @@ async function served(dir, node) {
     `version: 1\nserver: { listen: "127.0.0.1:0", workers: 2, node: "${node}" }\nroutes:\n  /users/:id: users.js\n`,
   );
   return answer(app, path.join(dir, 'node_modules/.bin/actix'), 'serve');
+}
+
+/** Each kind of handler whose inside is Node's own: asked twice on one connection, which has to stay. */
+async function servesKinds(dir, node) {
+  const app = temporary();
+  for (const [name, text] of Object.entries(KINDS)) fs.writeFileSync(path.join(app, name), text);
+  fs.writeFileSync(
+    path.join(app, 'actix.yaml'),
+    `version: 1\nserver: { listen: "127.0.0.1:0", workers: 1, node: "${node}" }\nroutes:\n  /node/*rest: { node: listener.js }\n` +
+      '  /fetch: { ANY: fetcher.mjs }\n  /stream: { POST: { handler: pieces.js, stream: true } }\n',
+  );
+  await withUrl(app, path.join(dir, 'node_modules/.bin/actix'), ['serve'], async (url) => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const said = [];
+    for (const target of ['/node/a', '/node/b', '/fetch', '/fetch', '/stream', '/stream']) said.push(await post(agent, url + target));
+    agent.destroy();
+    const [listener, fetched, streamed] = ['node 100000 of POST', 'fetch 100000 true a=1,b=2', 'stream 100000 end'];
+    assert.deepEqual(said.map(({ text }) => text), [listener, listener, fetched, fetched, streamed, streamed]);
+    assert.deepEqual(said.map(({ reused }) => reused), [false, true, true, true, true, true]);
+  });
+}
+
+async function post(agent, url) {
+  const request = http.request(url, { agent, method: 'POST' }).end(SENT);
+  const [response] = await once(request, 'response');
+  let text = '';
+  for await (const piece of response.setEncoding('utf8')) text += piece;
+  const cookies = response.headers['set-cookie'];
+  return { text: cookies === undefined ? text : `${text} ${cookies}`, reused: request.reusedSocket };
 }
 
 /** The Node that npm brings for it, fetched once. */
@@ -147,6 +194,7 @@ for (const major of NODES) {
     assert.equal(await answer(project.dir, node, 'app.js'), 'user 7');
     assert.equal(await answer(project.dir, node, 'app.mjs'), 'user 7');
     assert.equal(await served(project.dir, node), `7 ${version} 2`);
+    await servesKinds(project.dir, node);
   });
 }
 
