@@ -4,7 +4,7 @@ const native = require('./native');
 const { METHODS } = require('./names');
 const { answer, openStream, closeStream, observe, refuse, methodOf, sentOf, OPEN, ANSWERED, NONE, TEXT, JSON_TEXT, BYTES } = require('./request');
 const { ResponseHeaders, RenderedHeaders } = require('./headers');
-const { Outgoing, sourceOf, withFirst, isStream, pump, stop } = require('./stream');
+const { Outgoing, isParting, sourceOf, withFirst, isStream, pump, stop } = require('./stream');
 
 const HEAD = METHODS.indexOf('HEAD');
 
@@ -281,16 +281,16 @@ function failed(req, err) {
 /** The handler has answered, or the server has with 504. */
 function failedLate(req, err, what = 'error after the response') {
   native.lateError();
-  report(req, isAborted(req) ? DEBUG : ERROR, what, err);
+  report(req, isAborted(req, err) ? DEBUG : ERROR, what, err);
   req._memo?.more?.outgoing?.abort(err);
 }
 
 /** The handler was told to give up, so that it fails is no news. */
-const isAborted = (req) => req._memo?.more?.abort?.signal.aborted === true;
+const isAborted = (req, err) => req._memo?.more?.abort?.signal.aborted === true || isParting(err);
 
 function refuseWith(req, err) {
   const status = statusOf(err);
-  report(req, status < 500 || isAborted(req) ? DEBUG : ERROR, 'the handler failed', err);
+  report(req, status < 500 || isAborted(req, err) ? DEBUG : ERROR, 'the handler failed', err);
   const message = status < 500 || development ? toldOf(err) || reasonOf(status) : reasonOf(status);
   const limit = err?.code === 'ERR_UPLOAD_LIMIT' ? err.limit : undefined;
   if (development && limit === undefined) return refuseWithStack(req, status, message, err);

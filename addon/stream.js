@@ -10,6 +10,10 @@ const LAST = { done: true, value: undefined };
 /** Requests with something in pieces: slot -> { gen, outgoing, incoming }. */
 const streams = new Map();
 
+/** What streams were told of the end of their request with: a handler that passes it on has not failed. */
+const partings = new WeakSet();
+const isParting = (err) => partings.has(err);
+
 function entryOf({ _slot: slot, _gen: gen }) {
   const entry = streams.get(slot);
   if (entry !== undefined && entry.gen === gen) return entry;
@@ -35,8 +39,10 @@ function streamEvent(slot, gen, what, reason) {
   if (what === 2) incoming?.readable();
   else if (what === 3) outgoing?.drained();
   else {
-    outgoing?.abort(reason()); // a client that has only closed its side still holds the request
-    incoming?.broken(reason());
+    const err = reason();
+    partings.add(err);
+    outgoing?.abort(err); // a client that has only closed its side still holds the request
+    incoming?.broken(err);
   }
 }
 
@@ -191,4 +197,4 @@ function stop(source, reason) {
   }
 }
 
-module.exports = { Outgoing, streamEvent, entryOf, leave, sourceOf, withFirst, isStream, pump, stop, LAST };
+module.exports = { Outgoing, streamEvent, isParting, entryOf, leave, sourceOf, withFirst, isStream, pump, stop, LAST };

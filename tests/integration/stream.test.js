@@ -137,6 +137,20 @@ test('a client that closes only its own side, and leaves later, holds no request
   assert.equal(await s.signal('SIGTERM'), 0, s.stderr);
 });
 
+test('an upload that its client breaks off is no error of the handler', async (t) => {
+  const a = new App(t, {
+    'actix.yaml': 'server: { listen: "127.0.0.1:0", workers: 1 }\nroutes: { /up: { POST: up.js, stream: true } }\n',
+    'up.js': "module.exports = async (req) => { let n = 0; for await (const piece of req.readable) n += piece.length; return String(n); };",
+  });
+  const s = await a.serve();
+  const socket = net.connect(s.port, '127.0.0.1', () => socket.write('POST /up HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n'));
+  socket.on('error', () => undefined);
+  await new Promise((resolve) => socket.once('data', resolve)); // the handler reads
+  socket.destroy();
+  assert.equal(await s.signal('SIGTERM'), 0, s.stderr); // it waits for what is in progress
+  assert.doesNotMatch(s.stderr, /error/i);
+});
+
 test('a stalled reader is cut off after timeouts.send', async (t) => {
   const s = await new App(t, files).serve();
   const seen = async () => JSON.parse((await get(`${s.url}/seen`)).body);
