@@ -1,5 +1,6 @@
 #include "http/json.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -282,5 +283,5 @@ bool ax_json_number(struct ax_str v, double *ret)
     memcpy(text, v.p, v.n);
     text[v.n] = '\0';
     *ret = strtod(text, NULL);
-    return true;
+    return isfinite(*ret);
 }

@@ -19,7 +19,7 @@ bool ax_json_items(struct ax_str text, bool (*item)(void *ctx, struct ax_str val
 /* A string's value, unescaped into the arena where that is needed; p NULL when it is none, holds a lone
  * surrogate, or memory is out. */
 struct ax_str ax_json_string(struct ax_str value, struct ax_arena *a);
-/* A number of whole or broken seconds and the like; false for all else. */
+/* A number of whole or broken seconds and the like; false for all else, and for what no double can hold. */
 bool ax_json_number(struct ax_str value, double *ret);
 
 #endif

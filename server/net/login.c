@@ -318,6 +318,16 @@ static struct ax_str field_of(const struct ax_request *r)
     return ax_head_field(&r->head, AX_STR("authorization"));
 }
 
+/* It is no list (RFC 9110, 11.6.2 and 5.3): a proxy in front may have looked at the other one. */
+static bool stands_twice(const struct ax_head *h)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < h->nfields; i++)
+        n += h->fields[i].id == AX_FIELD_AUTHORIZATION;
+    return n > 1;
+}
+
 enum ax_login_verdict ax_login_check(const struct ax_login *l, struct ax_request *r, const char **ret_why)
 {
     struct ax_str field = field_of(r);
@@ -325,6 +335,8 @@ enum ax_login_verdict ax_login_check(const struct ax_login *l, struct ax_request
     *ret_why = "the credentials are wrong";
     if (field.n == 0)
         return AX_LOGIN_NONE;
+    if (stands_twice(&r->head))
+        return AX_LOGIN_WRONG;
     return l->kind == AX_LOGIN_BASIC ? check_basic(l, r, field) : check_bearer(l, r, field, ret_why);
 }
 

@@ -97,6 +97,8 @@ test('auth basic: what comes behind a request whose password is looked at waits,
   const got = await raw(port, `POST / HTTP/1.1\r\nHost: a\r\nAuthorization: ${authorization}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nAuthorization: ${bad}\r\nContent-Length: 5\r\n\r\n12345GET /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
   assert.deepEqual([...got.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]), ['200', '401', '200']);
   assert.ok(got.endsWith('open'));
+  const twice = await raw(port, `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: ${authorization}\r\nAuthorization: ${authorization}\r\n\r\n`);
+  assert.match(twice, /^HTTP\/1\.1 401 /);
   const asks = await raw(port, `POST / HTTP/1.1\r\nHost: a\r\nAuthorization: ${bad}x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n`);
   assert.match(asks, /^HTTP\/1.1 401 /);
   assert.doesNotMatch(asks, / 100 /);

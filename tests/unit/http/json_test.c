@@ -116,6 +116,7 @@ static void test_values(void **state)
     assert_true(ax_json_number(AX_STR("1.5e3"), &v));
     assert_true(v > 1499.9 && v < 1500.1);
     assert_false(ax_json_number(AX_STR("1 "), &v));
+    assert_false(ax_json_number(AX_STR("1e400"), &v));
     assert_false(ax_json_number(AX_STR("\"1\""), &v));
     assert_false(ax_json_number(AX_STR(""), &v));
     ax_arena_reset(&a);
