@@ -16,7 +16,7 @@ $make BUILD=cover unit >> "$log" 2>&1 || { tail -n 30 "$log"; echo "coverage: un
 echo "== JavaScript and integration tests (cover)"
 # shellcheck disable=SC2046 # file names without blanks
 ACTIX=$PWD/build/cover/bin/actix ACTIX_ADDON=$PWD/build/cover/lib/actix/addon \
-    timeout -k 10 600 node --test --test-reporter=tap \
+    timeout -k 10 600 node --test --test-concurrency=2 --test-reporter=tap \
     $(find tests/js tests/addon tests/integration -name '*.test.*js' 2> /dev/null | sort) >> "$log" 2>&1 ||
     { grep -E '^ *not ok' "$log"; echo "coverage: JavaScript tests failed (slower here; make test is what decides)" >&2; }
 
