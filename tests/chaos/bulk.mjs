@@ -2,7 +2,6 @@
 // producer.
 import { createHash } from 'node:crypto';
 import http from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { start, until } from './lib/app.mjs';
 import { resident } from './lib/proc.mjs';
 import { script } from './lib/script.mjs';
@@ -11,7 +10,7 @@ const MIB = 1 << 20;
 const PIECE = 64 << 10;
 const EXTRA = 30 * MIB;
 const LOOK_MS = 20;
-const STILL_MS = 300; // a producer that makes nothing for so long has stopped
+const STILL = 100; // answers of the server in a row, between which a producer that makes nothing has stopped
 
 const HANDLERS = {
   'up.js': `const { createHash } = require('node:crypto');
@@ -97,11 +96,13 @@ const told = async (target) => asJson(await ask(target, '/told'));
 
 /** What the producer had made when it stood still. */
 async function still(target) {
-  for (;;) {
-    const before = (await told(target)).bytes;
-    await sleep(STILL_MS);
-    if ((await told(target)).bytes === before) return before;
+  let before;
+  for (let same = 0; same < STILL; ) {
+    const { bytes } = await told(target);
+    same = bytes > 0 && bytes === before ? same + 1 : 0;
+    before = bytes;
   }
+  return before;
 }
 
 await script('bulk', async (it, keep) => {

@@ -58,7 +58,7 @@ const HANDLERS = {
 module.exports = (req) => store.run(req.params.id, async () => {
   await null;
   const first = store.getStore();
-  await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setTimeout(resolve, 0)); // another turn of the loop
   return { first, second: store.getStore(), late: await new Promise((resolve) => setImmediate(() => resolve(store.getStore()))) };
 });`,
 };

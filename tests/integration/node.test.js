@@ -7,7 +7,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const test = require('node:test');
-const { App, until } = require('./serve-app');
+const { App, settled, until } = require('./serve-app');
 const { MOUNTS, lacks, ownServer, same, multipart, json } = require('./same');
 
 const head = (more = '') => `version: 1\nserver: { workers: 1, listen: "127.0.0.1:0"${more} }\nmetrics: { database: off }\n`;
@@ -183,14 +183,7 @@ test('a client that does not read stops the writer', async (t) => {
   t.after(() => socket.destroy());
   socket.pause();
   socket.write(get('/flood?name=flood'));
-  let last = -1;
-  await until(async () => {
-    const [sent = 0] = (await seen(port, 'flood')) ?? [];
-    const still = sent > 0 && sent === last;
-    last = sent;
-    await new Promise((done) => setTimeout(done, 100));
-    return still;
-  });
+  const last = await settled(async () => ((await seen(port, 'flood')) ?? [])[0]);
   assert.ok(last < 16 * 1024 * 1024, `${last} bytes were taken for a client that reads none`);
   socket.resume();
   await until(async () => (await seen(port, 'flood'))[0] > 2 * last);

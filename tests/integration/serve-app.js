@@ -158,4 +158,17 @@ async function until(what, limitMs = 10_000) {
   }
 }
 
-module.exports = { App, BIN, alive, cleanEnv, get, sanitized, sanitizer, until };
+/** What `read` tells once it has told the same, and something, for so many times in a row.  Each time asks the server: its
+ *  loop has turned in between, so whoever could have gone on has had as many chances. */
+async function settled(read, times = 50, limitMs = 20_000) {
+  let [before, same] = [undefined, 0];
+  await until(async () => {
+    const now = await read();
+    same = now > 0 && now === before ? same + 1 : 0;
+    before = now;
+    return same === times;
+  }, limitMs);
+  return before;
+}
+
+module.exports = { App, BIN, alive, cleanEnv, get, sanitized, sanitizer, settled, until };

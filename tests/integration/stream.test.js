@@ -4,7 +4,7 @@ const test = require('node:test');
 const assert = require('node:assert');
 const http = require('node:http');
 const net = require('node:net');
-const { App, get, until } = require('./serve-app');
+const { App, get, settled, until } = require('./serve-app');
 
 const MANIFEST = `
 server: { listen: 0, workers: 1 }
@@ -99,14 +99,7 @@ for (const kind of ['endless', 'endless-web', 'endless-node', 'endless-response'
     const seen = async () => JSON.parse((await get(`${s.url}/seen`)).body);
     const res = await new Promise((resolve) => http.get(`${s.url}/s/${kind}`, { agent: false }, resolve));
     res.on('error', () => undefined);
-    let before = -1;
-    const still = await until(async () => {
-      const pieces = (await seen())[`${kind}.pieces`];
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      if (pieces === before) return pieces;
-      before = pieces;
-      return undefined;
-    });
+    const still = await settled(async () => (await seen())[`${kind}.pieces`]);
     assert.ok(still < 400, `${still} pieces of 64 KiB were made for a client that reads nothing`);
     res.destroy();
     await until(async () => (await seen())[`${kind}.ended`] === 1);
