@@ -8,22 +8,9 @@
 #include "http/encoding.h"
 #include "http/json.h"
 #include "http/jwt.h"
+#include "tests/unit/http/base64url.h"
 
 static const char secret[] = "0123456789abcdef0123456789abcdef";
-
-static void add_base64url(struct ax_buf *b, struct ax_str s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        uint32_t w = 0;
-        size_t k = s.n - i < 3 ? s.n - i : 3;
-        for (size_t j = 0; j < 3; j++)
-            w = w << 8 | (j < k ? (unsigned char)s.p[i + j] : 0);
-        for (size_t j = 0; j <= k; j++)
-            ax_buf_addc(b, digits[w >> (18 - 6 * j) & 63]);
-    }
-}
 
 static bool any_member(void *ctx, struct ax_str name, struct ax_str value)
 {

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "http/base64.h"
 #include "http/jwt.h"
+#include "tests/unit/http/base64url.h"
 
 static const char secret[] = "0123456789abcdef0123456789abcdef";
 static const char public_key[] = "-----BEGIN PUBLIC KEY-----\n"
@@ -32,20 +33,6 @@ static const char signed_token[] =
     "0W3XeFv0JoyCUtFCKTEJxuv1fg_mSalpY2PDX0uGGRRsbGlWaO5K7ERstdon_Sbv6cRAWbMlchTCdmJ8YVisN_"
     "awcDDSG7flukScOplQ1kRx2zBnWyPXtNsQOcDFnO79SIjOInICwQ6_aMa9It2ewpYyOkud3P3ai_VyXpz4V7EJAc_"
     "I12pHAbShcjseaSR3AuVVOUF1ZoOTNZSohxnVsBUeBecxE9bzCHPxtwDFTPA61Prug";
-
-static void add_base64url(struct ax_buf *b, struct ax_str s)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        uint32_t w = 0;
-        size_t k = s.n - i < 3 ? s.n - i : 3;
-        for (size_t j = 0; j < 3; j++)
-            w = w << 8 | (j < k ? (unsigned char)s.p[i + j] : 0);
-        for (size_t j = 0; j <= k; j++)
-            ax_buf_addc(b, digits[w >> (18 - 6 * j) & 63]);
-    }
-}
 
 static struct ax_buf make(const struct ax_crypto *c, const char *head, const char *payload, struct ax_str key)
 {
