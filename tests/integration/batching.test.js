@@ -95,18 +95,15 @@ test('a slow handler and 64 connections at once: the first answer leaves before 
   const s = await a.serve();
   await get(`${s.url}/burn/1`);
   const clients = await connect(s, 64);
-  let best = Infinity;
-  for (let round = 1; round <= 5 || (best >= 7 && round <= 40); round++) {
-    // more rounds where something else takes the processor
+  let before = false; // the third handler has begun; where nothing else takes the processor, the second
+  for (let round = 1; round <= 5 || (!before && round <= 40); round++) {
     for (const c of clients) c.socket.write(request('/burn/5'));
     const answers = (await Promise.all(clients.map((c) => c.until(round)))).map((all) => all[round - 1]);
     answers.sort((x, y) => Number(x.n) - Number(y.n));
-    const ms = Number(answers[0].came - answers[0].began) / 1e6;
-    best = Math.min(best, ms);
+    before ||= answers[0].came < answers[2].began;
     assert.ok(answers[0].came < answers[63].began, 'it did not wait for the burst');
   }
-  t.diagnostic(`the first of 64 answers came after ${best.toFixed(2)} ms`);
-  assert.ok(best < 7, `${best} ms`);
+  assert.ok(before, 'the first answer had come before the third handler began');
   const status = a.json('status');
   assert.equal(status.workers[0].restarts, 0);
   assert.equal(a.json('stats').server.worker_restarts, 0);

@@ -201,7 +201,7 @@ test('no answer carries another request’s bytes', async (t) => {
   const a = new App(t, {
     'actix.yaml': `version: 1
 server: { workers: 2, listen: "127.0.0.1:0" }
-timeouts: { handler: 50ms, stall: 10s }
+timeouts: { handler: 50ms, stall: 10s, header: 1m, body: 1m }
 pools: { requests: 32, connections: 8 }
 routes:
 ${routes}  /mixed: mixed.js
@@ -243,7 +243,7 @@ async function answer(req, handler) {
 let server;
 process.on('message', async (what) => {
   if (what === 'start') {
-    server = new Server({ host: '127.0.0.1', port: 0, settings: { timeout_handler_us: 50000, pool_requests: 32, pool_connections: 8 } });
+    server = new Server({ host: '127.0.0.1', port: 0, settings: { timeout_handler_us: 50000, timeout_header_us: 60e6, timeout_body_us: 60e6, pool_requests: 32, pool_connections: 8 } });
     process.send({ port: Number(/:(\\d+)/.exec(server.start().slice(20))[1]) });
   } else if (what === 'stop') {
     await server.stop();
