@@ -44,17 +44,16 @@ bool ax_str_u64(struct ax_str s, uint64_t *ret)
     return true;
 }
 
+enum { U64_DIGITS = 20 };
+
 unsigned ax_u64_dec(char *out, uint64_t v)
 {
-    char tmp[20];
-    unsigned n = 0;
+    unsigned n = 1;
 
-    do {
-        tmp[n++] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    for (unsigned i = 0; i < n; i++)
-        out[i] = tmp[n - 1 - i];
+    for (uint64_t bound = 10; n < U64_DIGITS && v >= bound; bound *= 10)
+        n++;
+    for (unsigned i = n; i-- > 0; v /= 10)
+        out[i] = (char)('0' + v % 10);
     return n;
 }
 

@@ -165,24 +165,37 @@ static bool check_framing(struct ax_head *h, const struct facts *f, struct ax_re
     return true;
 }
 
+static inline bool host_ok(struct ax_host_seen *seen, struct ax_str host)
+{
+    if (AX_LIKELY(seen && host.n == seen->n && memcmp(host.p, seen->text, host.n) == 0))
+        return true;
+    if (!ax_authority_ok(host))
+        return false;
+    if (seen && host.n <= sizeof seen->text)
+        memcpy(seen->text, host.p, seen->n = (unsigned char)host.n);
+    return true;
+}
+
 /* 9112, 3.2: one Host under 1.1; the authority of an absolute-form target replaces it (3.2.2). */
-static bool check_host(struct ax_head *h, const struct facts *f, struct ax_refusal *why)
+static bool check_host(struct ax_head *h, const struct facts *f, struct ax_host_seen *seen,
+                       struct ax_refusal *why)
 {
     if (f->hosts > 1)
         return refuse(why, 400, "more than one Host");
     if (f->hosts == 0)
         return h->minor == 0 || refuse(why, 400, "Host is missing");
-    if (!ax_authority_ok(f->host))
+    if (!host_ok(seen, f->host))
         return refuse(why, 400, "malformed Host");
     if (h->host.n == 0)
         h->host = (struct ax_span){(uint16_t)(f->host.p - h->base), (uint16_t)f->host.n};
     return true;
 }
 
-static bool check_fields(struct ax_head *h, const struct facts *f, struct ax_refusal *why)
+static bool check_fields(struct ax_head *h, const struct facts *f, struct ax_host_seen *seen,
+                         struct ax_refusal *why)
 {
     h->keep_alive = !f->close && (h->minor || f->keep_alive); /* 9112, 9.3 */
-    if (!check_host(h, f, why) || !check_framing(h, f, why))
+    if (!check_host(h, f, seen, why) || !check_framing(h, f, why))
         return false;
     return !f->expect_unknown || refuse(why, 417, "expectation not supported");
 }
@@ -334,7 +347,7 @@ bool ax_head_parse_lines(const char *copy, size_t n, const struct ax_head_limits
     bool found = lines && lines->whole;
     if (!(AX_LIKELY(found) ? read_lines(&r, lines) : find_and_read(&r, (size_t)(r.at - copy), n)))
         return false;
-    return check_fields(ret, &r.facts, ret_why);
+    return check_fields(ret, &r.facts, l->host_seen, ret_why);
 }
 
 bool ax_head_parse(const char *copy, size_t n, const struct ax_head_limits *l, struct ax_arena *a,

@@ -54,6 +54,13 @@ struct ax_refusal {
 struct ax_head_limits {
     size_t bytes, uri;
     unsigned fields;
+    struct ax_host_seen *host_seen; /* BORROWED, of the thread that parses; NULL = every Host is looked at */
+};
+enum { AX_HOST_SEEN_MAX = 63 };
+/* The last Host that was found well-formed: most clients of a server ask for one name.  Zero at first. */
+struct ax_host_seen {
+    unsigned char n;
+    char text[AX_HOST_SEEN_MAX];
 };
 
 enum ax_scan { AX_SCAN_MORE, AX_SCAN_DONE, AX_SCAN_REFUSED };

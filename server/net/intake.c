@@ -425,7 +425,11 @@ void ax_intake_head(struct ax_conn *c, const char *p, size_t n, const struct ax_
         r->head.keep_alive = keep_alive;
         return;
     }
-    go_on(c, r, waits && admit(r), keep_alive);
+    waits = waits && admit(r);
+    if (AX_LIKELY(waits && keep_alive && !has_body))
+        ax_intake_whole(r);
+    else
+        go_on(c, r, waits, keep_alive);
 }
 
 void ax_intake_resume(struct ax_request *r, bool ok)

@@ -149,6 +149,7 @@ struct ax_worker {
     size_t arena_max; /* of a request beyond its inline bytes: the rest of a head and its fields, decoded and
                          error texts */
     struct ax_head_limits head_limits;
+    struct ax_host_seen host_seen;
     char next_id[AX_ID_LEN]; /* of a request: begins with 8 digits of this worker, and counts */
     struct ax_line *lines;   /* OWNED, one for each gate of the site: who waits here */
     bool granted;            /* relaxed atomic: some of them may go on */

@@ -108,32 +108,46 @@ void ax_reply_turns(struct ax_conn *c)
 
 /* ---- rendering */
 
-/* Counts in text: of 16 steps 15 change one digit. */
-static void count_up(char *hex, size_t n)
+static AX_COLD void carry(char *last, const char *first)
 {
-    while (n-- > 0) {
-        if (hex[n] != 'f') {
-            hex[n] = hex[n] == '9' ? 'a' : (char)(hex[n] + 1);
-            return;
-        }
-        hex[n] = '0';
-    }
+    for (; last >= first && *last == 'f'; last--)
+        *last = '0';
+    if (last >= first)
+        *last = *last == '9' ? 'a' : (char)(*last + 1);
 }
 
-const char *ax_request_id(struct ax_request *r)
+/* Counts in text: of 16 steps 15 change one digit. */
+static inline void count_up(char *hex, size_t n)
+{
+    char *last = &hex[n - 1];
+
+    if (AX_UNLIKELY(*last == 'f'))
+        carry(last, hex);
+    else
+        *last = *last == '9' ? 'a' : (char)(*last + 1);
+}
+
+static inline const char *own_id(struct ax_request *r)
 {
     struct ax_worker *w = r->worker;
 
-    if (AX_UNLIKELY(w->proxies != NULL)) {
-        const char *given = ax_request_given_id(r);
-        if (given)
-            return given;
-    }
     if (!r->id[0]) {
         memcpy(r->id, w->next_id, AX_ID_LEN);
         count_up(w->next_id, AX_ID_LEN);
     }
     return r->id;
+}
+
+static AX_COLD const char *id_behind_proxy(struct ax_request *r)
+{
+    const char *given = ax_request_given_id(r);
+
+    return given ? given : own_id(r);
+}
+
+const char *ax_request_id(struct ax_request *r)
+{
+    return AX_UNLIKELY(r->worker->proxies != NULL) ? id_behind_proxy(r) : own_id(r);
 }
 
 static size_t add_id(struct ax_request *r, char *out)

@@ -153,8 +153,10 @@ int ax_worker_new(const struct ax_worker_options *o, struct ax_worker **ret, str
     w->set = ax_site_settings(w->site);
     w->router = ax_site_router(w->site);
     w->proxies = ax_site_proxies(w->site);
-    w->head_limits = (struct ax_head_limits){(size_t)w->set->limit_header, (size_t)w->set->limit_uri,
-                                             (unsigned)w->set->limit_header_count};
+    w->head_limits = (struct ax_head_limits){.bytes = (size_t)w->set->limit_header,
+                                             .uri = (size_t)w->set->limit_uri,
+                                             .fields = (unsigned)w->set->limit_header_count,
+                                             .host_seen = &w->host_seen};
     w->dispatch = o->dispatch;
     w->entering = o->entering;
     w->stat = o->stat;

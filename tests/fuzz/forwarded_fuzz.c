@@ -6,7 +6,7 @@
 
 enum { HEAD_MAX = 20000 };
 
-static const struct ax_head_limits limits = {HEAD_MAX, 8192, 100};
+static const struct ax_head_limits limits = {.bytes = HEAD_MAX, .uri = 8192, .fields = 100};
 
 struct world {
     struct ax_proxies trusted;

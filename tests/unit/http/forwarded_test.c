@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-static const struct ax_head_limits limits = {8192, 256, 40};
+static const struct ax_head_limits limits = {.bytes = 8192, .uri = 256, .fields = 40};
 
 /* A parsed head, in memory that is exactly as long as it is. */
 struct parsed {

@@ -15,7 +15,7 @@
 
 enum { HEAD_ROOM = 4096, FIELDS_MAX = 64, CASES = 300000 };
 
-static const struct ax_head_limits limits = {HEAD_ROOM, HEAD_ROOM, FIELDS_MAX};
+static const struct ax_head_limits limits = {.bytes = HEAD_ROOM, .uri = HEAD_ROOM, .fields = FIELDS_MAX};
 
 /* ---- what llhttp finds */
 

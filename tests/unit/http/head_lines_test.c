@@ -12,7 +12,7 @@
 #include "base/assert.h"
 #include "http/head.h"
 
-static const struct ax_head_limits limits = {8192, 256, 200};
+static const struct ax_head_limits limits = {.bytes = 8192, .uri = 256, .fields = 200};
 
 /* A head of that many fields of different lengths, so that lines end at every place of a step. */
 static size_t build(char *out, size_t room, unsigned fields)

@@ -18,7 +18,7 @@
 /* A literal with its length: heads may hold NUL. */
 #define S(lit) lit, sizeof(lit) - 1
 
-static const struct ax_head_limits limits = {4096, 256, 20};
+static const struct ax_head_limits limits = {.bytes = 4096, .uri = 256, .fields = 20};
 
 /* One run over bytes that come in the pieces a test wants. */
 struct run {
@@ -391,6 +391,31 @@ static void test_authorities(void **state)
             fail_msg("%s", t[i].s);
 }
 
+/* Whoever was found well-formed before makes nobody else so. */
+static void test_host_seen(void **state)
+{
+    static char just[AX_HOST_SEEN_MAX + 1], longer[AX_HOST_SEEN_MAX + 2];
+    const char *t[] = {"", "a.b:80", "a.b:80", "a.b/80", "a.b:8", "a.b:80", "a.b:8x",
+                       "", just,     longer,   longer,   "u@h",   just,     "A.b:80"};
+    struct ax_host_seen seen = {0};
+    struct ax_head_limits l = limits;
+
+    (void)state;
+    memset(just, 'h', sizeof just - 1);
+    memset(longer, 'h', sizeof longer - 1);
+    l.host_seen = &seen;
+    for (size_t i = 0; i < AX_COUNT(t); i++) {
+        char head[256];
+        struct run r;
+        size_t n = (size_t)snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", t[i]);
+        bool ok = run_pieces(&r, head, n, n, 1, &l);
+        if (ok != ax_authority_ok(ax_str(t[i])))
+            fail_msg("%zu: %s", i, t[i]);
+        end(&r);
+    }
+    assert_int_equal(seen.n, strlen("A.b:80"));
+}
+
 static void test_fields(void **state)
 {
     static const struct refused t[] = {
@@ -582,7 +607,8 @@ static void test_limits(void **state)
 /* A line that never ends is refused as soon as it is over. */
 static void test_limits_before_the_end(void **state)
 {
-    static const struct ax_head_limits small_head = {64, 4096, 20}, huge = {1 << 20, 1 << 20, 100};
+    static const struct ax_head_limits small_head = {.bytes = 64, .uri = 4096, .fields = 20},
+                                       huge = {.bytes = 1 << 20, .uri = 1 << 20, .fields = 100};
     static const struct {
         const char *start;
         unsigned status;
@@ -756,6 +782,7 @@ int main(void)
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_targets),
         cmocka_unit_test(test_authorities),
+        cmocka_unit_test(test_host_seen),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_field_lookup),
