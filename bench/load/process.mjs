@@ -1,5 +1,5 @@
-// Starting and ending what a benchmark runs.  Everything is in a process group of its own and is ended with all below it,
-// also when the benchmark fails or is interrupted; folders made here are removed.
+// Starting and ending what a benchmark runs.  Everything is ended with all below it, also when the benchmark fails or is
+// interrupted; folders made here are removed.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,11 +26,16 @@ export function wrapped(command, { cpus, files } = {}) {
   return files ? ['sh', '-c', 'ulimit -n "$(ulimit -Hn)" && exec "$@"', 'sh', ...pinned] : pinned;
 }
 
-/** Runs in the background: { pid, out(), err(), exit } with `exit` undefined while it lives, and `ended`. */
-export function launch(command, { cwd, env = {}, cpus, files } = {}) {
+/**
+ * Runs in the background: { pid, out(), err(), exit } with `exit` undefined while it lives, and `ended`.  In a session of
+ * its own, or with `together` in that of the benchmark: where the kernel groups processes by session (autogroup,
+ * sched(7)), a CPU is shared by the sessions first.
+ */
+export function launch(command, { cwd, env = {}, cpus, files, together = false } = {}) {
   const [file, ...args] = wrapped(command, { cpus, files });
-  const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  const it = { pid: child.pid, command, stdout: '', stderr: '', exit: undefined };
+  const stdio = ['ignore', 'pipe', 'pipe'];
+  const child = spawn(file, args, { cwd, env: { ...process.env, ...env }, stdio, detached: !together });
+  const it = { pid: child.pid, group: !together, command, stdout: '', stderr: '', exit: undefined };
   if (it.pid) running.add(it); // without one it could not be started: the error follows
   child.stdout.on('data', (data) => (it.stdout += data));
   child.stderr.on('data', (data) => (it.stderr = (it.stderr + data).slice(-KEPT)));
@@ -51,7 +56,7 @@ export function launch(command, { cwd, env = {}, cpus, files } = {}) {
 /** Runs to the end: what it printed; throws with what it said when it failed or took longer than limit. */
 export async function run(command, options = {}) {
   const it = launch(command, options);
-  const timer = setTimeout(() => signal([it.pid], 'SIGKILL', true), (options.limit ?? 600) * 1000);
+  const timer = setTimeout(() => signal([it.pid], 'SIGKILL', it.group), (options.limit ?? 600) * 1000);
   await it.ended;
   clearTimeout(timer);
   if (it.exit !== 0) throw new Error(`${command.join(' ')}: ${it.exit}: ${(it.stderr || it.stdout).trim().slice(-600)}`);
@@ -72,7 +77,7 @@ function signal(pids, name, group = false) {
 export async function stop(it) {
   if (!it || !it.pid) return;
   const all = tree(it.pid);
-  if (it.exit === undefined) signal([it.pid], 'SIGTERM', true);
+  if (it.exit === undefined) signal([it.pid], 'SIGTERM', it.group);
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end && all.some(alive);) await sleep(LOOK_MS);
   signal(all.filter(alive), 'SIGKILL');
   running.delete(it);
@@ -84,7 +89,7 @@ export const stopAll = () => Promise.all([...running].map(stop));
 /** Ends all that runs and removes what was made, without letting anything else go on meanwhile and start more. */
 export function cleanUp() {
   const all = [...running].flatMap((it) => tree(it.pid));
-  for (const it of running) signal([it.pid], 'SIGTERM', true);
+  for (const it of running) signal([it.pid], 'SIGTERM', it.group);
   const clock = new Int32Array(new SharedArrayBuffer(4));
   for (const end = Date.now() + PATIENCE_MS; Date.now() < end && all.some(alive);) Atomics.wait(clock, 0, 0, LOOK_MS);
   signal(all.filter(alive), 'SIGKILL');

@@ -30,10 +30,10 @@ export function connects(port) {
 export const announced = (text) => Number(/^(?:listening on )?\S*?(\d+)\/?$/m.exec(text)?.[1] ?? 0);
 
 /** Starts what a peer's start() has described; rejects with what it said when it does not listen. */
-export async function serve({ command, cwd, env, announces, port }, { cpus, files } = {}) {
+export async function serve({ command, cwd, env, announces, port }, { cpus, files, together } = {}) {
   const known = announces ? 0 : (port ?? (await freePort()));
   const argv = command.map((word) => (word === '@PORT@' ? String(known) : word));
-  const it = launch(argv, { cwd, env: environment(env), cpus, files });
+  const it = launch(argv, { cwd, env: environment(env), cpus, files, together });
   for (const end = Date.now() + START_MS; Date.now() < end && it.exit === undefined; await sleep(LOOK_MS)) {
     it.port = known || (it.stdout.includes('\n') ? announced(it.stdout) : 0);
     if (it.port && (await connects(it.port))) return it;
