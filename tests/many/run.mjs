@@ -116,13 +116,14 @@ async function undisturbed(it, counts, done) {
   it.equal('keep-alive connections closed', done.idle, 'none');
 }
 
-async function reloads(it, { machines, balancer, client, counts }) {
-  it.heading('each machine in turn: actix reload, with new code');
+/** Each machine in turn gets what `change` gives it and the code of that version, and reloads. */
+async function inTurn(it, { machines, balancer, client, counts }, { version, seed, change = () => undefined }) {
   const times = [];
   const exits = [];
-  const done = await client.load(it.seed, async () => {
+  const done = await client.load(seed, async () => {
     for (const machine of machines.values()) {
-      machine.write('handlers/code.js', code(2));
+      change(machine);
+      machine.write('handlers/code.js', code(version));
       const since = performance.now();
       const reload = await machine.actix('reload');
       times.push(performance.now() - since);
@@ -133,32 +134,21 @@ async function reloads(it, { machines, balancer, client, counts }) {
   it.equal('exit codes of reload', exits.join(', '), '0, 0, 0');
   it.figure('time of a reload, ms', ms(times));
   await undisturbed(it, counts, done);
-  it.equal('code that serves', await client.ask('/code'), 'code 2');
+  it.equal('code that serves', await client.ask('/code'), `code ${version}`);
 }
 
-async function upgrades(it, { machines, balancer, client, counts }) {
+async function reloads(it, all) {
+  it.heading('each machine in turn: actix reload, with new code');
+  await inTurn(it, all, { version: 2, seed: it.seed });
+}
+
+async function upgrades(it, all) {
   it.heading('each machine in turn: the next build is installed, actix reload');
-  const times = [];
-  const exits = [];
-  const before = await statuses(machines);
-  const done = await client.load(it.seed + 1, async () => {
-    for (const machine of machines.values()) {
-      machine.install(NEXT);
-      machine.write('handlers/code.js', code(3));
-      const since = performance.now();
-      const reload = await machine.actix('reload');
-      times.push(performance.now() - since);
-      exits.push(reload.code === 0 ? 0 : `${reload.code}: ${reload.stderr.trim()}`);
-      await balancer.becomes(machine.name, 'UP');
-    }
-  });
-  it.equal('exit codes of reload', exits.join(', '), '0, 0, 0');
-  it.figure('time of a reload, ms', ms(times));
-  await undisturbed(it, counts, done);
-  const after = await statuses(machines);
+  const before = await statuses(all.machines);
+  await inTurn(it, all, { version: 3, seed: it.seed + 1, change: (machine) => machine.install(NEXT) });
+  const after = await statuses(all.machines);
   it.equal('processes', after.map((one) => one.pid).join(', '), before.map((one) => one.pid).join(', '));
   it.equal('versions that serve', [...new Set(after.map((one) => one.version))].join(', '), await versionOf(NEXT));
-  it.equal('code that serves', await client.ask('/code'), 'code 3');
 }
 
 const statuses = (machines) => Promise.all([...machines.values()].map((machine) => machine.status()));

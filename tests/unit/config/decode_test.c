@@ -6,11 +6,7 @@
 /* Each text alone (with one good route) makes one problem. */
 static void test_one_mistake(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line, col;
-        const char *says;
-    } t[] = {
+    static const struct mistake t[] = {
         {"version: 2\n", 1, 10, "version must be 1 (found"},
         {"server: 3\n", 1, 9, "server must be a map (found \"3\")"},
         {"server:\n  listen:3000\n", 2, 3,
@@ -85,18 +81,10 @@ static void test_one_mistake(void **state)
         {"rules: { /a: { compress: 1 } }\n", 1, 26, "true, false"},
     };
     struct fixture f;
+
     (void)state;
     fixture_open(&f);
-    for (size_t i = 0; i < AX_COUNT(t); i++) {
-        char text[400];
-        snprintf(text, sizeof text, "%sroutes: { /: handlers/home.js }\n", t[i].text);
-        struct loaded l = fixture_load_text(&f, text);
-        assert_true(l.rc < 0);
-        if (l.p.n != 1)
-            print_message("%s", text);
-        assert_one_problem(&l.p, t[i].line, t[i].col, t[i].says);
-        loaded_free(&l);
-    }
+    assert_mistakes(&f, "", "routes: { /: handlers/home.js }\n", t, AX_COUNT(t));
     fixture_close(&f);
 }
 

@@ -129,4 +129,36 @@ static inline void assert_one_problem(const struct ax_problems *p, unsigned line
     }
 }
 
+struct mistake {
+    const char *text;
+    unsigned line, col;
+    const char *says;
+};
+
+/* Each text alone, between those two, is refused with one problem. */
+static inline void assert_mistakes(struct fixture *f, const char *before, const char *behind,
+                                   const struct mistake *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char text[400];
+        assert_true(snprintf(text, sizeof text, "%s%s%s", before, t[i].text, behind) < (int)sizeof text);
+        struct loaded l = fixture_load_text(f, text);
+        if (l.rc >= 0 || l.p.n != 1)
+            print_message("%s", text);
+        assert_true(l.rc < 0);
+        assert_one_problem(&l.p, t[i].line, t[i].col, t[i].says);
+        loaded_free(&l);
+    }
+}
+
+static inline const struct ax_manifest_route *route_of(const struct ax_manifest *m, const char *method,
+                                                       const char *pattern)
+{
+    for (size_t i = 0; i < m->nroutes; i++)
+        if (strcmp(m->routes[i].method, method) == 0 && strcmp(m->routes[i].pattern, pattern) == 0)
+            return &m->routes[i];
+    fail_msg("no route %s %s", method, pattern);
+    return NULL;
+}
+
 #endif

@@ -6,16 +6,6 @@
 
 #define SECRET "0123456789abcdef0123456789abcdef"
 
-static const struct ax_manifest_route *route_of(const struct loaded *l, const char *method,
-                                                const char *pattern)
-{
-    for (size_t i = 0; i < l->m->nroutes; i++)
-        if (strcmp(l->m->routes[i].pattern, pattern) == 0 && strcmp(l->m->routes[i].method, method) == 0)
-            return &l->m->routes[i];
-    fail_msg("no route %s %s", method, pattern);
-    return NULL;
-}
-
 static void assert_text(const char *got, const char *want)
 {
     if (!want)
@@ -66,14 +56,14 @@ static void test_rules(void **state)
     fixture_text(&f, "staff", "");
     struct loaded l = load_good(&f, text);
     for (size_t i = 0; i < AX_COUNT(t); i++) {
-        const struct ax_policies_of *p = &route_of(&l, t[i].method, t[i].pattern)->policy;
+        const struct ax_policies_of *p = &route_of(l.m, t[i].method, t[i].pattern)->policy;
         assert_text(p->auth, t[i].auth);
         assert_text(p->cors, t[i].cors);
         assert_text(p->rate_limit, t[i].rate);
         assert_int_equal(p->compress.on, t[i].compress);
     }
-    const struct ax_manifest_route *api = route_of(&l, "ANY", "/api"),
-                                   *open = route_of(&l, "ANY", "/api/open/x");
+    const struct ax_manifest_route *api = route_of(l.m, "ANY", "/api"),
+                                   *open = route_of(l.m, "ANY", "/api/open/x");
     assert_ptr_equal(api->policy.rate_limit, open->policy.rate_limit); /* one bucket */
     assert_int_equal(api->headers.n, 2);
     assert_string_equal(api->headers.v[1].value, "2");
@@ -120,11 +110,7 @@ static void test_auth(void **state)
 /* Each text alone (with one good route) makes one problem. */
 static void test_one_mistake(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line, col;
-        const char *says;
-    } t[] = {
+    static const struct mistake t[] = {
         {"auth: x\n", 1, 7, "auth must be a map"},
         {"auth: { a: x }\n", 1, 12, "auth.a must be a map"},
         {"auth: { a: {} }\n", 1, 12, "needs one of basic, bearer and jwt"},
@@ -188,41 +174,23 @@ static void test_one_mistake(void **state)
     (void)state;
     fixture_open(&f);
     fixture_text(&f, "home", "");
-    for (size_t i = 0; i < AX_COUNT(t); i++) {
-        char text[400];
-        snprintf(text, sizeof text, "%sroutes: { /: handlers/home.js }\n", t[i].text);
-        struct loaded l = fixture_load_text(&f, text);
-        if (l.p.errors != 1 || !strstr(l.p.v[0].err.msg, t[i].says))
-            print_message("%s", text);
-        assert_one_problem(&l.p, t[i].line, t[i].col, t[i].says);
-        loaded_free(&l);
-    }
+    assert_mistakes(&f, "", "routes: { /: handlers/home.js }\n", t, AX_COUNT(t));
     fixture_close(&f);
 }
 
 static void test_route_mistakes(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned col;
-        const char *says;
-    } t[] = {
-        {"routes: { /: { handler: handlers/home.js, auth: aip } }\n", 49, "did you mean api?"},
-        {"routes: { /: { GET: { handler: handlers/home.js, cors: x } } }\n", 56, "no cors named \"x\""},
-        {"routes: { /: { handler: handlers/home.js, rate_limit: [] } }\n", 55, "a rate such as"},
-        {"routes: { /: { handler: handlers/home.js, compress: 3 } }\n", 53, "true, false"},
-        {"routes: { /: { handler: handlers/home.js, auth: '' } }\n", 49, "empty value"},
+    static const struct mistake t[] = {
+        {"routes: { /: { handler: handlers/home.js, auth: aip } }\n", 2, 49, "did you mean api?"},
+        {"routes: { /: { GET: { handler: handlers/home.js, cors: x } } }\n", 2, 56, "no cors named \"x\""},
+        {"routes: { /: { handler: handlers/home.js, rate_limit: [] } }\n", 2, 55, "a rate such as"},
+        {"routes: { /: { handler: handlers/home.js, compress: 3 } }\n", 2, 53, "true, false"},
+        {"routes: { /: { handler: handlers/home.js, auth: '' } }\n", 2, 49, "empty value"},
     };
     struct fixture f;
     (void)state;
     fixture_open(&f);
-    for (size_t i = 0; i < AX_COUNT(t); i++) {
-        char text[400];
-        snprintf(text, sizeof text, "auth: { api: { bearer: { token: t } } }\n%s", t[i].text);
-        struct loaded l = fixture_load_text(&f, text);
-        assert_one_problem(&l.p, 2, t[i].col, t[i].says);
-        loaded_free(&l);
-    }
+    assert_mistakes(&f, "auth: { api: { bearer: { token: t } } }\n", "", t, AX_COUNT(t));
     struct loaded l = fixture_load_text(&f, "auth: { api: { bearer: { token: t } } }\n"
                                             "rules: { /a/b: { auth: api } }\n"
                                             "routes: { /a/:x: handlers/home.js, /c/*y: handlers/home.js }\n");

@@ -1,16 +1,6 @@
 /* The forms of a route, what settings reach it, and routes against each other. */
 #include "fixture.h"
 
-static const struct ax_manifest_route *route(const struct ax_manifest *m, const char *method,
-                                             const char *pattern)
-{
-    for (size_t i = 0; i < m->nroutes; i++)
-        if (strcmp(m->routes[i].method, method) == 0 && strcmp(m->routes[i].pattern, pattern) == 0)
-            return &m->routes[i];
-    fail_msg("no %s %s", method, pattern);
-    return NULL;
-}
-
 static void test_forms(void **state)
 {
     struct fixture f;
@@ -40,7 +30,7 @@ static void test_forms(void **state)
     assert_int_equal(l.rc, 0);
     assert_int_equal(l.p.n, 0);
     assert_int_equal(l.m->nroutes, 20);
-    const struct ax_manifest_route *r = route(l.m, "ANY", "/");
+    const struct ax_manifest_route *r = route_of(l.m, "ANY", "/");
     assert_true(r->by_exports);
     assert_string_equal(r->module, "handlers/home.js");
     assert_null(r->export_name);
@@ -51,56 +41,56 @@ static void test_forms(void **state)
     assert_int_equal(r->timeout_us, 10000000);
     assert_int_equal(r->body_max, 1 << 20);
     assert_string_equal(r->uploads.dir, "static");
-    r = route(l.m, "GET", "/docs/*path");
+    r = route_of(l.m, "GET", "/docs/*path");
     assert_int_equal(r->kind, AX_ROUTE_STATIC);
     assert_string_equal(r->dir, "handlers");
     assert_string_equal(r->index, "index.html");
     assert_string_equal(r->fallback, "home.js");
-    r = route(l.m, "POST", "/docs/*path");
+    r = route_of(l.m, "POST", "/docs/*path");
     assert_int_equal(r->kind, AX_ROUTE_HANDLER);
-    r = route(l.m, "GET", "/raw/*path");
+    r = route_of(l.m, "GET", "/raw/*path");
     assert_null(r->index);
     assert_null(r->fallback);
-    r = route(l.m, "GET", "/robots.txt");
+    r = route_of(l.m, "GET", "/robots.txt");
     assert_int_equal(r->kind, AX_ROUTE_STATIC);
     assert_string_equal(r->dir, "handlers/home.js");
-    r = route(l.m, "ANY", "/app/*rest");
+    r = route_of(l.m, "ANY", "/app/*rest");
     assert_int_equal(r->kind, AX_ROUTE_NODE);
     assert_string_equal(r->module, "handlers/home.js");
     assert_null(r->export_name);
     assert_false(r->by_exports);
-    r = route(l.m, "GET", "/app/*rest");
+    r = route_of(l.m, "GET", "/app/*rest");
     assert_int_equal(r->kind, AX_ROUTE_NODE);
     assert_string_equal(r->export_name, "app");
-    r = route(l.m, "ANY", "/named");
+    r = route_of(l.m, "ANY", "/named");
     assert_false(r->by_exports);
     assert_string_equal(r->export_name, "show");
-    r = route(l.m, "GET", "/users/:id");
+    r = route_of(l.m, "GET", "/users/:id");
     assert_false(r->by_exports);
     assert_string_equal(r->module, "handlers/users.js");
     assert_string_equal(r->export_name, "show");
-    r = route(l.m, "PUT", "/users/:id");
+    r = route_of(l.m, "PUT", "/users/:id");
     assert_int_equal(r->timeout_us, 2000000);
     assert_int_equal(r->body_max, 10 << 20);
     assert_null(r->export_name);
-    assert_false(route(l.m, "ANY", "/users/:id")->by_exports);
-    assert_true(route(l.m, "ANY", "/h")->by_exports);
-    assert_string_equal(route(l.m, "POST", "/h")->module, "handlers/users.js");
-    r = route(l.m, "ANY", "/old");
+    assert_false(route_of(l.m, "ANY", "/users/:id")->by_exports);
+    assert_true(route_of(l.m, "ANY", "/h")->by_exports);
+    assert_string_equal(route_of(l.m, "POST", "/h")->module, "handlers/users.js");
+    r = route_of(l.m, "ANY", "/old");
     assert_int_equal(r->kind, AX_ROUTE_REDIRECT);
     assert_int_equal(r->status, 308);
     assert_string_equal(r->to, "/new");
-    assert_int_equal(route(l.m, "ANY", "/away")->status, 302);
-    r = route(l.m, "ANY", "/ping");
+    assert_int_equal(route_of(l.m, "ANY", "/away")->status, 302);
+    r = route_of(l.m, "ANY", "/ping");
     assert_int_equal(r->kind, AX_ROUTE_RESPOND);
     assert_int_equal(r->status, 200);
     assert_string_equal(r->body, "pong");
     assert_string_equal(r->headers.v[0].key, "cache-control");
     assert_string_equal(r->headers.v[0].value, "no-store");
-    assert_string_equal(route(l.m, "ANY", "/empty")->body, "");
-    assert_int_equal(route(l.m, "ANY", "/live")->health, AX_HEALTH_LIVE);
-    assert_int_equal(route(l.m, "GET", "/ready")->health, AX_HEALTH_READY);
-    assert_int_equal(route(l.m, "GET", "/ready")->kind, AX_ROUTE_HEALTH);
+    assert_string_equal(route_of(l.m, "ANY", "/empty")->body, "");
+    assert_int_equal(route_of(l.m, "ANY", "/live")->health, AX_HEALTH_LIVE);
+    assert_int_equal(route_of(l.m, "GET", "/ready")->health, AX_HEALTH_READY);
+    assert_int_equal(route_of(l.m, "GET", "/ready")->kind, AX_ROUTE_HEALTH);
     loaded_free(&l);
     fixture_close(&f);
 }
@@ -136,7 +126,7 @@ static void test_settings(void **state)
                               "uploads: { dir: up }\n");
     print_problems(&l.p);
     assert_int_equal(l.rc, 0);
-    const struct ax_manifest_route *get = route(l.m, "GET", "/a"), *post = route(l.m, "POST", "/a");
+    const struct ax_manifest_route *get = route_of(l.m, "GET", "/a"), *post = route_of(l.m, "POST", "/a");
     assert_true(get->timeout_us == AX_OFF);
     assert_int_equal(get->body_max, 5);
     assert_int_equal(get->headers.n, 2);
@@ -157,8 +147,8 @@ static void test_settings(void **state)
     assert_string_equal(post->headers.v[1].value, "path");
     assert_int_equal(post->uploads.files, 4);
     assert_false(post->uploads.keep);
-    assert_int_equal(route(l.m, "ANY", "/b")->timeout_us, 3000000);
-    assert_int_equal(route(l.m, "ANY", "/b")->body_max, 7);
+    assert_int_equal(route_of(l.m, "ANY", "/b")->timeout_us, 3000000);
+    assert_int_equal(route_of(l.m, "ANY", "/b")->body_max, 7);
     loaded_free(&l);
     fixture_close(&f);
 }
@@ -193,11 +183,7 @@ static void test_max_inflight(void **state)
 
 static void test_one_mistake(void **state)
 {
-    static const struct {
-        const char *text;
-        unsigned line, col;
-        const char *says;
-    } t[] = {
+    static const struct mistake t[] = {
         {"  a: handlers/home.js\n", 2, 3, "did you mean /a"},
         {"  /a/:x/:x: handlers/home.js\n", 2, 3, "twice"},
         {"  /a/*x/b: handlers/home.js\n", 2, 3, "last segment"},
@@ -294,18 +280,10 @@ static void test_one_mistake(void **state)
         {"  /a: { GET: { handler: handlers/home.js, queue: off } }\n", 2, 50, "must be a whole number"},
     };
     struct fixture f;
+
     (void)state;
     fixture_open(&f);
-    for (size_t i = 0; i < AX_COUNT(t); i++) {
-        char text[400];
-        snprintf(text, sizeof text, "routes:\n%s", t[i].text);
-        struct loaded l = fixture_load_text(&f, text);
-        if (l.rc >= 0 || l.p.n != 1)
-            print_message("%s", text);
-        assert_true(l.rc < 0);
-        assert_one_problem(&l.p, t[i].line, t[i].col, t[i].says);
-        loaded_free(&l);
-    }
+    assert_mistakes(&f, "routes:\n", "", t, AX_COUNT(t));
     fixture_close(&f);
 }
 
