@@ -19,7 +19,7 @@ static const char browser[] =
     "sid=0123456789abcdef01234567\r\n"
     "\r\n";
 
-static const struct ax_head_limits limits = {16384, 8192, 100};
+static const struct ax_head_limits limits = {.bytes = 16384, .uri = 8192, .fields = 100};
 
 static void scan_once(const struct ax_str *head, struct ax_head_lines *lines)
 {

@@ -197,7 +197,10 @@ static void check_llhttp(const struct reading *r)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const struct ax_head_limits all[] = {{16384, 8192, FIELDS_MAX}, {96, 24, 3}, {65535, 65535, 1000}};
+    static const struct ax_head_limits all[] = {{.bytes = 16384, .uri = 8192, .fields = FIELDS_MAX},
+                                                {.bytes = 96, .uri = 24, .fields = 3},
+                                                {.bytes = 65535, .uri = 65535, .fields = 1000}};
+    static struct ax_host_seen seen; /* by all inputs */
     struct dice d = dice_of(data, n);
     const struct ax_head_limits *l = &all[roll(&d, 3)];
     struct reading whole, pieces;
@@ -209,6 +212,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         same(&whole, &pieces);
         done(&pieces);
     }
+    struct ax_head_limits remembering = *l;
+    remembering.host_seen = &seen;
+    read_whole(&pieces, p, n, &remembering);
+    same(&whole, &pieces);
+    done(&pieces);
     if (whole.ok) {
         AX_ASSERT(whole.len <= l->bytes && whole.head.nfields <= l->fields && whole.head.target.n <= l->uri);
         check_rules(&whole);
