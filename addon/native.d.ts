@@ -162,11 +162,12 @@ export function alive(slot: number, gen: number): boolean;
 /** The head leaves, the body follows.  length: bytes, or -1 = unknown.  As send, true = taken, also when the client has
  *  gone; false = late.  For HEAD, 204, 205 and 304 the stream is over at once: what is written is answered -1. */
 export function streamOpen(slot: number, gen: number, status: number, content: number, headers: string | undefined, length: number): boolean;
-/** What is written is the response itself, with its head and its framing; close: the connection ends behind it. */
-export function streamOpenRaw(slot: number, gen: number, status: number, close: boolean): boolean;
+/** What is written is the response itself, with its head and its framing; close: the connection ends behind it.  length:
+ *  bytes of head and body, or -1 = unknown; what is written beyond is dropped, and the connection ends. */
+export function streamOpenRaw(slot: number, gen: number, status: number, close: boolean, length: number): boolean;
 /** 1 = taken, more may follow; 0 = taken, but wait for event 3; -1 = nothing taken: the client has gone, or the stream is
- *  over.  Strings are UTF-8, or latin1 when it is said.  More than the declared length throws (`code`
- *  'ERR_CONTENT_LENGTH') and nothing of it is taken. */
+ *  over.  Strings are UTF-8, or latin1 when it is said.  More than the length that streamOpen was told throws
+ *  (`code` 'ERR_CONTENT_LENGTH') and nothing of it is taken. */
 export function streamWrite(slot: number, gen: number, data: string | Uint8Array, latin1?: boolean): 1 | 0 | -1;
 /** True = ended, also when the client has gone; false = it was over.  Fewer bytes than declared: as streamAbort. */
 export function streamEnd(slot: number, gen: number): boolean;

@@ -79,7 +79,7 @@ class Connection extends Stream {
   write(data, encoding, callback) {
     if (typeof encoding === 'function') return this.write(data, undefined, encoding);
     if (this.destroyed || this.ended) return refused(this, callback);
-    if (!this.opened && !this.open()) return told(callback, true); // 100, 102, 103: the server itself says the first
+    if (!this.opened && !this.open(data, encoding)) return told(callback, true); // 100, 102, 103: the server itself says the first
     if (this.timer !== null) this.timer.refresh();
     const taken = data.length === 0 ? 1 : this.put(data, encoding);
     if (taken === 1) return told(callback, !this.full);
@@ -97,12 +97,15 @@ class Connection extends Stream {
     return native.streamWrite(this.slot, this.gen, Buffer.from(data, encoding));
   }
 
-  /** With the first byte of the head, when the status is known. */
-  open() {
+  /** With the first byte of the head, when status and length are known. */
+  open(data, encoding) {
     const res = this._httpMessage;
     if (res === null || !res._headerSent) return false;
     this.opened = true;
-    native.streamOpenRaw(this.slot, this.gen, res.statusCode, res._last === true);
+    const asUtf8 = typeof data === 'string' && UTF8.has(encoding);
+    const head = asUtf8 ? Buffer.byteLength(res._header) : res._header.length;
+    const body = bodyLength(res);
+    native.streamOpenRaw(this.slot, this.gen, res.statusCode, res._last === true, body === -1 ? -1 : head + body);
     return true;
   }
 
@@ -267,7 +270,7 @@ class Connection extends Stream {
   /** `status`: what is counted where no head was given. */
   abort(status) {
     if (this.ended) return;
-    if (!this.opened) native.streamOpenRaw(this.slot, this.gen, status, true);
+    if (!this.opened) native.streamOpenRaw(this.slot, this.gen, status, true, -1);
     native.streamAbort(this.slot, this.gen);
   }
 
@@ -384,6 +387,13 @@ class Connection extends Stream {
   unref() {
     return this;
   }
+}
+
+/** Bytes that the client will take for the body; -1 = the framing says where it ends. */
+function bodyLength(res) {
+  if (!res._hasBody) return 0;
+  const length = res._contentLength; // of node:http: what the head says
+  return !res.chunkedEncoding && !res._removedContLen && Number.isSafeInteger(length) && length >= 0 ? length : -1;
 }
 
 /** Calls back in a tick of its own, as a socket that could write at once. */

@@ -73,19 +73,22 @@ napi_value ax_on_streamOpenRaw(struct ax_call *c)
     napi_env env = c->b->env;
     uint32_t status;
     bool close;
+    int64_t length;
 
     AX_NAPI_TRY(napi_get_value_uint32(env, c->argv[2], &status));
     AX_NAPI_TRY(napi_get_value_bool(env, c->argv[3], &close));
-    if (status < 200 || status > 999)
+    AX_NAPI_TRY(napi_get_value_int64(env, c->argv[4], &length));
+    if (status < 200 || status > 999 || length < -1)
         goto fail;
     if (!c->r) {
         ax_send_late(c->b);
         return boolean(env, false);
     }
-    return opened(c, ax_stream_open_raw(c->r, status, close));
+    return opened(c, ax_stream_open_raw(c->r, status, close, length));
 fail:
-    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE",
-                          "streamOpenRaw wants slot, gen, a status from 200 to 999 and a boolean");
+    napi_throw_type_error(
+        env, "ERR_INVALID_ARG_TYPE",
+        "streamOpenRaw wants slot, gen, a status from 200 to 999, a boolean, and a length or -1");
     return NULL;
 }
 

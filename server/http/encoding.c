@@ -68,6 +68,7 @@ static bool ends_with(struct ax_str s, struct ax_str end)
     return s.n > end.n && ax_str_eq_nocase((struct ax_str){s.p + s.n - end.n, end.n}, end);
 }
 
+/* Not server-sent events: each client that listens would keep an encoder, which many of them do for hours. */
 static bool compresses_anyway(struct ax_str type)
 {
     static const struct ax_str own[] = {
@@ -86,6 +87,8 @@ static bool compresses_anyway(struct ax_str type)
         {"image/vnd.microsoft.icon", 24},
     };
 
+    if (type_is(type, AX_STR("text/event-stream")))
+        return false;
     for (size_t i = 0; i < AX_COUNT(own); i++)
         if (type_is(type, own[i]))
             return true;

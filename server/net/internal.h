@@ -313,6 +313,7 @@ bool ax_stream_owes_continue(const struct ax_conn *c);  /* the client waits for 
 bool ax_stream_awaits_body(const struct ax_request *r); /* its handler waits for the client */
 /* Its handle is dead: nothing is told any more. */
 void ax_stream_forget(struct ax_request *r);
+void ax_stream_drop_encoder(struct ax_request *r); /* it has a stream */
 /* An event is to be told first: the slot is given back then. */
 bool ax_stream_keeps_slot(struct ax_request *r);
 bool ax_stream_is_kept(const struct ax_request *r);

@@ -92,6 +92,8 @@ void ax_slot_put(struct ax_request *r)
             return;
         ax_list_remove(&r->gone);
     }
+    if (AX_UNLIKELY(r->state == AX_REQ_STREAMING))
+        ax_stream_drop_encoder(r);
     if (AX_UNLIKELY(r->held.head != NULL))
         ax_out_clear(&r->held, &w->block_pool);
     ax_arena_reset(&r->arena);

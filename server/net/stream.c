@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/assert.h"
+#include "net/compress.h"
+#include "net/policy.h"
 #include "net/stream_state.h"
 
 enum { SIZE_LINE = 18, CRLF = 2 }; /* of a chunk: 16 digits and a CRLF */
@@ -124,15 +127,22 @@ static size_t window(const struct ax_worker *w)
     return most < AX_STREAM_WINDOW ? (size_t)most : AX_STREAM_WINDOW;
 }
 
-/* So many bytes were added to its output. */
-static void grown(struct ax_request *r, size_t n)
+/* So many bytes were dealt with in this turn. */
+static void spent(struct ax_request *r, size_t n)
 {
-    struct ax_conn *c = r->conn;
     struct ax_stream *s = r->stream;
     uint64_t turn = r->worker->count->turns;
 
     s->burst = s->turn == turn ? s->burst + n : n;
     s->turn = turn;
+}
+
+/* So many bytes were added to its output. */
+static void grown(struct ax_request *r, size_t n)
+{
+    struct ax_conn *c = r->conn;
+
+    spent(r, n);
     r->bytes_out += n;
     if (c->turn == r) {
         c->queued += n;
@@ -196,11 +206,22 @@ static void hold_back(struct ax_conn *c)
     c->held_back = (uint8_t)((c->held_back & ~AX_HELD_STREAM) | (streams ? AX_HELD_STREAM : 0));
 }
 
+void ax_stream_drop_encoder(struct ax_request *r)
+{
+    struct ax_stream *s = r->stream;
+
+    ax_encoder_free(s->encoder);
+    ax_free(s->plain);
+    s->encoder = NULL;
+    s->plain = NULL;
+}
+
 /* Its last byte is in the output, or it has none. */
 static void finish(struct ax_request *r)
 {
     struct ax_conn *c = r->conn;
 
+    ax_stream_drop_encoder(r);
     ax_request_leave(r);
     ax_flight_end(r->worker->stat, r->index);
     r->state = AX_REQ_ANSWERED;
@@ -240,6 +261,12 @@ static int may_open(struct ax_request *r)
     return -AX_E_NOMEM;
 }
 
+static void declare(struct ax_stream *s, int64_t length)
+{
+    s->counted = length >= 0;
+    s->left = s->counted ? (uint64_t)length : 0;
+}
+
 int ax_stream_open(struct ax_request *r, const struct ax_reply *head, int64_t length)
 {
     int rc = may_open(r);
@@ -247,7 +274,12 @@ int ax_stream_open(struct ax_request *r, const struct ax_reply *head, int64_t le
     if (rc != 0)
         return rc;
     bool bodiless = r->head.method == AX_HEAD || ax_reply_has_no_body(head->status);
-    bool known = length >= 0, chunked = !known && r->head.minor > 0;
+    struct ax_reply coded;
+    if (r->site_route && r->site_route->policy && r->site_route->policy->compress) {
+        r->stream->encoder = ax_compress_open(r, head, length, &coded);
+        head = &coded;
+    }
+    bool known = length >= 0 && !r->stream->encoder, chunked = !known && r->head.minor > 0;
     r->close = ax_reply_must_close(r) || (!known && !chunked && !bodiless);
     size_t n = ax_reply_put_head(r, ax_reply_out(r), head, known ? (uint64_t)length : 0, known, chunked);
     begin(r, head->status);
@@ -256,15 +288,14 @@ int ax_stream_open(struct ax_request *r, const struct ax_reply *head, int64_t le
         return -AX_E_NOMEM;
     }
     r->stream->chunked = chunked;
-    r->stream->counted = known;
-    r->stream->left = known ? (uint64_t)length : 0;
+    declare(r->stream, length);
     grown(r, n);
     if (bodiless)
         finish(r);
     return 0;
 }
 
-int ax_stream_open_raw(struct ax_request *r, unsigned status, bool close)
+int ax_stream_open_raw(struct ax_request *r, unsigned status, bool close, int64_t length)
 {
     int rc = may_open(r);
 
@@ -272,6 +303,8 @@ int ax_stream_open_raw(struct ax_request *r, unsigned status, bool close)
         return rc;
     r->close = ax_reply_must_close(r) || close;
     begin(r, status);
+    r->stream->raw = true;
+    declare(r->stream, length);
     return 0;
 }
 
@@ -309,33 +342,19 @@ void ax_stream_abort(struct ax_request *r)
         ax_request_over(r);
 }
 
-bool ax_stream_end(struct ax_request *r)
-{
-    static const char last[] = "0\r\n\r\n";
-    size_t room;
-
-    if (r->state != AX_REQ_STREAMING)
-        return false;
-    if (!is_open(r) || r->stream->left > 0) {
-        ax_stream_abort(r);
-        return true;
-    }
-    ax_worker_now(r->worker);
-    if (r->stream->chunked) {
-        char *p = ax_out_room(ax_reply_out(r), &r->worker->block_pool, sizeof last - 1, &room);
-        if (!p) {
-            no_memory(r);
-            return true;
-        }
-        memcpy(p, last, sizeof last - 1);
-        ax_out_grow(ax_reply_out(r), sizeof last - 1);
-        grown(r, sizeof last - 1);
-    }
-    finish(r);
-    return true;
-}
-
 /* ---- writing */
+
+/* Bytes behind a raw response's end would be read as the next one (RFC 9112, 6.3): they are dropped, and the
+ * connection ends. Returns how many of n are not. */
+static size_t within(struct ax_request *r, size_t n)
+{
+    if (!r->stream->counted || n <= r->stream->left)
+        return n;
+    r->close = true;
+    if (!r->error)
+        r->error = "the response was longer than its Content-Length";
+    return (size_t)r->stream->left;
+}
 
 /* True when n bytes may be written now; else *ret says what to tell. */
 static bool may_write(struct ax_request *r, size_t n, enum ax_took *ret)
@@ -344,11 +363,12 @@ static bool may_write(struct ax_request *r, size_t n, enum ax_took *ret)
         *ret = AX_TOOK_NONE;
         return false;
     }
-    if (r->stream->counted && n > r->stream->left) {
+    if (!r->stream->raw && r->stream->counted && n > r->stream->left) {
         *ret = AX_TOOK_TOO_MUCH;
         return false;
     }
     ax_worker_now(r->worker);
+    n = within(r, n);
     if (n == 0) /* a chunk of no bytes would be the last one */
         *ret = took(r);
     return n > 0;
@@ -360,22 +380,30 @@ static uint8_t put_size(const struct ax_request *r, size_t n, char line[SIZE_LIN
     return r->stream->chunked ? (uint8_t)snprintf(line, SIZE_LINE + 1, "%zx\r\n", n) : 0;
 }
 
-char *ax_stream_begin(struct ax_request *r, size_t n, enum ax_took *ret)
+/* Room in the output for n bytes of content and one more; NULL = out of memory.  Then end_piece. */
+static char *begin_piece(struct ax_request *r, size_t n)
 {
     char line[SIZE_LINE + 1];
     size_t room;
-
-    if (!may_write(r, n, ret))
-        return NULL;
     char *p = ax_out_room(ax_reply_out(r), &r->worker->block_pool, SIZE_LINE + n + CRLF, &room);
-    if (!p) {
-        no_memory(r);
-        *ret = AX_TOOK_NONE;
+
+    if (!p)
         return NULL;
-    }
     r->stream->frame = put_size(r, n, line);
     memcpy(p, line, r->stream->frame);
     return p + r->stream->frame;
+}
+
+static void end_piece(struct ax_request *r, size_t n)
+{
+    const struct ax_stream *s = r->stream;
+    struct ax_out *out = ax_reply_out(r);
+    size_t all = s->frame + n + (s->chunked ? CRLF : 0);
+
+    ax_out_grow(out, all);
+    if (s->chunked)
+        memcpy((char *)(uintptr_t)out->tail->data + out->tail->len - CRLF, "\r\n", CRLF);
+    grown(r, all);
 }
 
 static void count_down(struct ax_stream *s, size_t n)
@@ -384,29 +412,80 @@ static void count_down(struct ax_stream *s, size_t n)
         s->left -= n;
 }
 
+static bool put_coded(void *ctx, const char *p, size_t n)
+{
+    char *room = begin_piece(ctx, n);
+
+    if (!room)
+        return false;
+    memcpy(room, p, n);
+    end_piece(ctx, n);
+    return true;
+}
+
+/* False: out of memory, and r may be over. */
+static bool encode(struct ax_request *r, struct ax_str piece, bool last)
+{
+    if (ax_encoder_add(r->stream->encoder, piece, last, put_coded, r))
+        return true;
+    no_memory(r);
+    return false;
+}
+
+static enum ax_took write_coded(struct ax_request *r, struct ax_str piece)
+{
+    count_down(r->stream, piece.n);
+    spent(r, piece.n); /* what comes out may be a thousandth */
+    return encode(r, piece, false) ? took(r) : AX_TOOK_NONE;
+}
+
+char *ax_stream_begin(struct ax_request *r, size_t n, enum ax_took *ret)
+{
+    if (!may_write(r, n, ret))
+        return NULL;
+    char *p = r->stream->encoder ? (r->stream->plain = ax_malloc(n + 1)) : begin_piece(r, n);
+    if (p)
+        return p;
+    no_memory(r);
+    *ret = AX_TOOK_NONE;
+    return NULL;
+}
+
+static enum ax_took commit_plain(struct ax_request *r, size_t n)
+{
+    n = within(r, n);
+    end_piece(r, n);
+    count_down(r->stream, n);
+    return took(r);
+}
+
 enum ax_took ax_stream_commit(struct ax_request *r, size_t n)
 {
-    struct ax_stream *s = r->stream;
-    struct ax_out *out = ax_reply_out(r);
-    size_t all = s->frame + n + (s->chunked ? CRLF : 0);
+    char *plain = r->stream->plain;
 
-    ax_out_grow(out, all);
-    if (s->chunked)
-        memcpy((char *)(uintptr_t)out->tail->data + out->tail->len - CRLF, "\r\n", CRLF);
-    count_down(s, n);
-    grown(r, all);
-    return took(r);
+    if (!plain)
+        return commit_plain(r, n);
+    r->stream->plain = NULL;
+    enum ax_took ret = write_coded(r, (struct ax_str){plain, n});
+    ax_free(plain);
+    return ret;
 }
 
 enum ax_took ax_stream_write(struct ax_request *r, const char *p, size_t n)
 {
     enum ax_took ret;
-    char *room = ax_stream_begin(r, n, &ret);
 
-    if (!room)
+    if (!may_write(r, n, &ret))
         return ret;
+    if (r->stream->encoder)
+        return write_coded(r, (struct ax_str){p, n});
+    char *room = begin_piece(r, n);
+    if (!room) {
+        no_memory(r);
+        return AX_TOOK_NONE;
+    }
     memcpy(room, p, n);
-    return ax_stream_commit(r, n);
+    return commit_plain(r, n);
 }
 
 /* A few bytes of framing; false = out of memory. */
@@ -434,10 +513,17 @@ enum ax_took ax_stream_lend(struct ax_request *r, const struct ax_reply *piece)
         piece->release(piece->owner);
         return ret;
     }
+    if (r->stream->encoder) {
+        ret = write_coded(r, piece->body);
+        piece->release(piece->owner);
+        return ret;
+    }
     struct ax_out *out = ax_reply_out(r);
     size_t before = out->bytes;
+    struct ax_reply part = *piece;
+    part.body.n = n = within(r, n);
     bool ok = put_bytes(r, line, put_size(r, n, line));
-    if (!ok || !ax_reply_link(out, piece, out == &r->held)) {
+    if (!ok || !ax_reply_link(out, &part, out == &r->held)) {
         piece->release(piece->owner);
         no_memory(r);
         return AX_TOOK_NONE;
@@ -453,4 +539,32 @@ enum ax_took ax_stream_lend(struct ax_request *r, const struct ax_reply *piece)
     ax_conn_flush(r->conn);
     r = ax_request_get(w, h.index, h.gen);
     return r && is_open(r) ? took(r) : AX_TOOK_NONE;
+}
+
+bool ax_stream_end(struct ax_request *r)
+{
+    static const char last[] = "0\r\n\r\n";
+    size_t room;
+
+    if (r->state != AX_REQ_STREAMING)
+        return false;
+    if (!is_open(r) || r->stream->left > 0) {
+        ax_stream_abort(r);
+        return true;
+    }
+    ax_worker_now(r->worker);
+    if (r->stream->encoder && !encode(r, (struct ax_str){"", 0}, true))
+        return true;
+    if (r->stream->chunked) {
+        char *p = ax_out_room(ax_reply_out(r), &r->worker->block_pool, sizeof last - 1, &room);
+        if (!p) {
+            no_memory(r);
+            return true;
+        }
+        memcpy(p, last, sizeof last - 1);
+        ax_out_grow(ax_reply_out(r), sizeof last - 1);
+        grown(r, sizeof last - 1);
+    }
+    finish(r);
+    return true;
 }

@@ -19,7 +19,7 @@ enum { AX_STREAM_WINDOW = 65536 };
 
 /* What became of a write; the first three are those of native.d.ts. */
 enum ax_took {
-    AX_TOOK_TOO_MUCH = -2, /* nothing: more than the length that was declared */
+    AX_TOOK_TOO_MUCH = -2, /* nothing: more than the length that was declared, unless it is raw */
     AX_TOOK_NONE = -1,     /* nothing: the client has gone, or the stream is over */
     AX_TOOK_FULL = 0, /* all; AX_EVENT_DRAINED comes when there is room, in the next turn at the earliest */
     AX_TOOK_MORE = 1, /* all */
@@ -31,8 +31,9 @@ enum ax_took {
  * response was given already; -AX_E_NOMEM (the connection is closed then). */
 int ax_stream_open(struct ax_request *r, const struct ax_reply *head, int64_t length);
 /* What is written is the response, its head and its framing too.  `status` is for who counts; `close`: the
- * connection ends behind it. */
-int ax_stream_open_raw(struct ax_request *r, unsigned status, bool close);
+ * connection ends behind it.  length: bytes of head and body, or -1 = its framing says where it ends; what is
+ * written beyond is dropped, and the connection ends behind it. */
+int ax_stream_open_raw(struct ax_request *r, unsigned status, bool close, int64_t length);
 
 /* Room for n bytes of content and one more, which the caller fills, then _commit with the same n; nothing of
  * the worker is called in between.  NULL: *ret says why, or n is 0. */

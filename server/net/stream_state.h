@@ -8,15 +8,19 @@
 
 struct ax_stream {
     /* ---- the response */
+    bool raw; /* its head was written by who writes the rest */
     bool chunked;
-    bool counted;  /* a length was declared, of which `left` are to come */
-    bool full;     /* a write was told so */
-    bool cut;      /* by the server */
-    bool told;     /* that its client has gone */
-    uint8_t due;   /* bits by enum ax_event */
-    uint8_t frame; /* bytes of the size line of the piece that was begun */
-    uint64_t left;
-    uint64_t turn, burst; /* bytes written in that turn of the loop, wherever they are now */
+    bool counted;               /* a length was declared, of which `left` are to come */
+    bool full;                  /* a write was told so */
+    bool cut;                   /* by the server */
+    bool told;                  /* that its client has gone */
+    uint8_t due;                /* bits by enum ax_event */
+    uint8_t frame;              /* bytes of the size line of the piece that was begun */
+    struct ax_encoder *encoder; /* OWNED until the response ends; NULL = its bytes go as they are */
+    char *plain;                /* OWNED: the piece that was begun for the encoder */
+    uint64_t left;              /* as the writer counts */
+    uint64_t turn, burst; /* bytes written in that turn of the loop, before or behind an encoder, wherever
+                             they are now */
 
     /* ---- the request's body */
     bool reading;      /* it was not whole when the request was entered; what is there lies in r->body */

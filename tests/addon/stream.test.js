@@ -106,7 +106,7 @@ test('without a body the stream is over at once', async () => {
 
 test('a raw response is written as it is given', async () => {
   const handle = (slot, gen) => {
-    assert.equal(native.streamOpenRaw(slot, gen, 201, true), true);
+    assert.equal(native.streamOpenRaw(slot, gen, 201, true, -1), true);
     native.streamWrite(slot, gen, 'HTTP/1.1 201 Cr\u00e9\u00e9\r\nContent-Length: 2\r\n\r\n', true);
     native.streamWrite(slot, gen, 'ok');
     native.streamEnd(slot, gen);
@@ -261,6 +261,8 @@ test('what is no argument is refused', async () => {
     assert.throws(() => native.streamOpen(slot, gen, 200, TEXT, 7, -1), bad);
     assert.throws(() => native.streamOpen(slot, gen, 200, TEXT, undefined, -2), bad);
     assert.throws(() => native.streamOpenRaw(slot, gen, 200), bad);
+    assert.throws(() => native.streamOpenRaw(slot, gen, 200, true), bad);
+    assert.throws(() => native.streamOpenRaw(slot, gen, 200, true, -2), bad);
     native.streamOpen(slot, gen, 200, TEXT, undefined, -1);
     assert.throws(() => native.streamWrite(slot, gen, {}), bad);
     native.streamEnd(slot, gen);

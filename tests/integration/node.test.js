@@ -159,6 +159,37 @@ test('several requests on one connection are answered in their order', async (t)
   assert.deepEqual(got.match(/late|done|a beginning/g), ['late', 'done', 'a beginning'], 'what is cut off ends the connection');
 });
 
+/** What the listener does after `setHeader('Content-Length', length)`, what the client gets of it, and whether the connection goes on. */
+const LENGTHS = [
+  [5, "res.end('right')", 'right', true],
+  [6, "res.end('gr\u00fc\u00df')", 'gr\u00fc\u00df', true],
+  [4, "res.setHeader('x-name', 'M\u00fcller'), res.end(Buffer.from('four'))", 'four', true],
+  [4, "res.flushHeaders(), res.write('f'), res.write('6f75', 'hex'), setImmediate(() => res.end('r'))", 'four', true],
+  [4, "res.end('four and more')", 'four', false],
+  [4, "res.write('four'), res.write(Buffer.from(' and')), res.end(' more')", 'four', false],
+  [4, "res.flushHeaders(), res.end(Buffer.from('four and more'))", 'four', false],
+  [9, "res.end('four')", 'four', false],
+  [9, "res.write('four'), setImmediate(() => res.end())", 'four', false],
+  [9, "res.statusCode = 304, res.end()", '', true],
+  [9, "req.method === 'HEAD' && res.end('as of GET')", '', true, 'HEAD'],
+];
+
+test('a body of another length than its Content-Length ends the connection, and is never taken for the next response', async (t) => {
+  const acts = LENGTHS.map(([length, act]) => `(req, res) => { res.setHeader('Content-Length', ${length}); ${act}; }`);
+  const { port } = await new App(t, {
+    'actix.yaml': `${head()}routes:\n  /*rest: { node: app.js }\n`,
+    'app.js': `const acts = [${acts.join()}];
+      module.exports = (req, res) => (req.url === '/next' ? res.end('next') : acts[Number(req.url.slice(1))](req, res));`,
+  }).serve();
+  for (const [at, [, act, body, goesOn, method = 'GET']] of LENGTHS.entries()) {
+    const got = await talk(port, `${method} /${at} HTTP/1.1\r\nHost: a\r\n\r\n${get('/next', CLOSE)}`);
+    const [first, second] = got.split(/(?=HTTP\/1\.1 )/);
+    assert.equal(Buffer.from(bodyOf(first), 'latin1').toString(), body, act);
+    if (goesOn) assert.equal(bodyOf(second), 'next', act);
+    else assert.equal(second, undefined, act);
+  }
+});
+
 test('a listener that throws: 500 where no head was sent, else the connection ends', async (t) => {
   const s = await mounted(t, 'plain.mjs');
   const answer = await talk(s.port, get('/throws', CLOSE));

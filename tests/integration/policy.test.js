@@ -35,6 +35,7 @@ function ask(port, path, { method = 'GET', headers = {}, body, agent = false, fr
   return new Promise((resolve, reject) => {
     const req = http.request({ host: '127.0.0.1', port, path, method, headers, agent, localAddress: from }, (res) => {
       const parts = [];
+      res.on('error', reject);
       res.on('data', (data) => parts.push(data));
       res.on('end', () => resolve({ status: res.statusCode, headers: res.headers, body: Buffer.concat(parts), text: Buffer.concat(parts).toString() }));
     });
@@ -336,6 +337,76 @@ test('compress: by weight, type and size; never twice, never against no-transfor
   assert.equal((await get('/?size=4000&etag=%22x%22')).headers.etag, '"x"');
   assert.equal((await get('/?size=4000&etag=W/%22x%22', 'br')).headers.etag, 'W/"x"');
   assert.equal(zlib.gunzipSync((await get('/text', 'gzip')).body).toString(), 'hello '.repeat(400));
+});
+
+const PIECES = `const { Readable } = require('node:stream');
+let go;
+const gate = new Promise((resolve) => (go = resolve));
+async function* pieces(req) {
+  yield 'the first piece';
+  if (req.path === '/gate') await gate;
+  yield Buffer.from(' and the second');
+  yield new Uint8Array(0);
+  if (req.getQueryString().includes('big')) yield Buffer.alloc(5 << 20, 'z');
+  if (req.getQueryString().includes('short')) return;
+  yield ' and the third'.repeat(100);
+}
+module.exports = (req) => {
+  if (req.path === '/go') return go(), 'gone';
+  const { type = 'text/plain', length, fails } = Object.fromEntries(new URLSearchParams(req.getQueryString()));
+  const headers = { 'content-type': type, etag: '"x"' };
+  if (length) return new Response(Readable.toWeb(Readable.from(pieces(req))), { headers: { ...headers, 'content-length': length } });
+  for (const [name, value] of Object.entries(headers)) req.addHeader(name, value);
+  return fails ? (async function* () { yield 'a piece'; throw new Error('broken'); })() : pieces(req);
+};`;
+
+test('compress: what comes in pieces is gzip, and each piece can be read at once', async (t) => {
+  const a = new App(t, {
+    'pieces.js': PIECES,
+    'actix.yaml': manifest('routes:\n  /*rest: { handler: pieces.js, compress: true }\n  /events: { handler: pieces.js, compress: { types: [text/event-stream] } }\n'),
+  });
+  const { port } = await a.serve();
+  const text = `the first piece and the second${' and the third'.repeat(100)}`;
+  const get = (path, accept = 'gzip, br', method = 'GET') => ask(port, path, { method, headers: { 'accept-encoding': accept } });
+
+  for (const path of ['/', `/?length=${text.length}`, '/events?type=text/event-stream']) {
+    const res = await get(path);
+    const { 'content-encoding': coding, vary, etag, 'transfer-encoding': framing, 'content-length': length } = res.headers;
+    assert.deepEqual([coding, vary, etag, framing, length], ['gzip', 'Accept-Encoding', 'W/"x"', 'chunked', undefined], path);
+    assert.equal(zlib.gunzipSync(res.body).toString(), text, path);
+    assert.ok(res.body.length < text.length / 4, path);
+    const head = await get(path, 'gzip', 'HEAD');
+    assert.deepEqual([head.headers['content-encoding'], head.headers['content-length'], head.body.length], ['gzip', undefined, 0], path);
+  }
+  for (const [path, accept] of [['/', 'identity'], ['/', 'br'], ['/?type=image/png'], ['/?type=text/event-stream'], ['/?short&length=30']]) {
+    const res = await get(path, accept);
+    assert.equal(res.headers['content-encoding'], undefined, path);
+    assert.equal(res.text, path.includes('short') ? text.slice(0, 30) : text, path);
+    assert.equal(res.headers.etag, '"x"', path);
+  }
+  const big = await get('/?big');
+  assert.equal(zlib.gunzipSync(big.body).toString(), text.replace('second', `second${'z'.repeat(5 << 20)}`), 'a piece that would hold up others is stored');
+  assert.ok(big.body.length > 5 << 20);
+
+  const old = await raw(port, 'GET / HTTP/1.0\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n\r\n');
+  assert.match(old, /^HTTP\/1\.1 200 [^]*Connection: close\r\n/);
+  assert.equal(zlib.gunzipSync(Buffer.from(old.slice(old.indexOf('\r\n\r\n') + 4), 'latin1')).toString(), text);
+
+  for (const path of ['/?fails=1', `/?length=${text.length + 1}`]) await assert.rejects(get(path), { code: 'ECONNRESET' }, path);
+});
+
+test('compress: a piece reaches the client before the next one is made', async (t) => {
+  const { port } = await new App(t, { 'pieces.js': PIECES, 'actix.yaml': manifest('routes:\n  /*rest: { handler: pieces.js, compress: true }\n') }).serve();
+  const res = await new Promise((resolve, reject) => {
+    http.get({ host: '127.0.0.1', port, path: '/gate', agent: false, headers: { 'accept-encoding': 'gzip' } }, resolve).on('error', reject);
+  });
+  const plain = res.pipe(zlib.createGunzip());
+  let got = '';
+  for await (const data of plain) {
+    got += data;
+    if (got === 'the first piece') assert.equal((await ask(port, '/go')).text, 'gone');
+  }
+  assert.match(got, /^the first piece and the second( and the third){100}$/);
 });
 
 test("errors: pages for browsers and the server's own answers alone", async (t) => {

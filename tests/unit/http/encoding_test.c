@@ -22,6 +22,8 @@ static void test_types(void **state)
         {"application/json", "", true},
         {"Application/LD+JSON", "", true},
         {"image/svg+xml", "", true},
+        {"text/event-stream", "", false},
+        {"text/event-stream;charset=utf-8", "text/*", true},
         {"image/png", "", false},
         {"application/zip", "", false},
         {"application/octet-stream", "", false},

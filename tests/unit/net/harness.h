@@ -85,6 +85,7 @@ struct server {
     bool dying;                       /* run() says so instead of entering anything */
     struct server *share;             /* whose site it serves; NULL = its own */
     const char *proxies[4];           /* trusted; NULL-terminated */
+    bool compresses;                  /* there is /coded, as /custom */
     uint32_t gate, queue; /* of GET and POST /gated/:n, which share them and answer as /custom; 0 = none */
     int64_t gate_timeout; /* us; 0 = as all routes */
     int32_t entering;     /* relaxed atomic: the heartbeat */
@@ -348,11 +349,25 @@ static inline void add_gates(struct server *s)
     add_route(s, AX_POST, "/gated/:n", "custom", more);
 }
 
+static inline void add_coded(struct server *s)
+{
+    static const struct ax_compress_rule rule = {.min = 1};
+    static const struct ax_policy_spec spec = {.compress = &rule, .ncompress = 1};
+    struct ax_err err = {0};
+    int bad;
+
+    if (ax_site_police(s->site, &spec, &bad, &err) < 0)
+        fail_msg("%s", err.msg);
+    add_route(s, AX_GET, "/coded", "custom", (struct ax_route){.use.compress = 1});
+}
+
 static inline void own_site(struct server *s)
 {
     struct ax_err err = {0};
 
     s->site = ax_site_new(&s->set);
+    if (s->compresses)
+        add_coded(s);
     for (unsigned i = 0; s->proxies[i]; i++)
         assert_int_equal(ax_site_trust(s->site, ax_str(s->proxies[i]), &err), 0);
     if (s->gate)

@@ -136,7 +136,8 @@ static enum ax_took put_piece(struct server *s, struct ax_request *r, const char
 static void perform(struct server *s, struct ax_request *r)
 {
     const struct ax_reply head = {.status = script->status, .content = AX_CONTENT_TEXT};
-    int rc = script->raw ? ax_stream_open_raw(r, script->status, script->closes)
+    int rc = script->raw ? ax_stream_open_raw(r, script->status, script->closes && script->length == UNKNOWN,
+                                              script->length)
                          : ax_stream_open(r, &head, script->length);
 
     assert_int_equal(rc, 0);
@@ -154,6 +155,8 @@ static void perform(struct server *s, struct ax_request *r)
 
 #define GET_CUSTOM "GET /custom HTTP/1.1\r\nHost: x\r\n\r\n"
 #define CHUNKED    "Transfer-Encoding: chunked\r\n"
+#define RAW_HEAD   "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
+enum { RAW_HEAD_BYTES = sizeof RAW_HEAD - 1 };
 
 static void test_framing(void **state)
 {
@@ -306,6 +309,50 @@ static void test_framing(void **state)
          "Date",
          "all",
          true},
+        {GET_CUSTOM,
+         RAW_HEAD_BYTES + 4,
+         200,
+         {RAW_HEAD, "four"},
+         false,
+         false,
+         true,
+         "200 OK",
+         "Date",
+         "four",
+         false},
+        {GET_CUSTOM,
+         RAW_HEAD_BYTES + 4,
+         200,
+         {RAW_HEAD "fo", "ur, and more", "more"},
+         false,
+         false,
+         true,
+         "200 OK",
+         "Date",
+         "four",
+         true},
+        {GET_CUSTOM,
+         RAW_HEAD_BYTES + 4,
+         200,
+         {RAW_HEAD, "four, and more", "more"},
+         false,
+         true,
+         true,
+         "200 OK",
+         "Date",
+         "four",
+         true},
+        {GET_CUSTOM,
+         RAW_HEAD_BYTES + 4,
+         200,
+         {RAW_HEAD, "fou"},
+         false,
+         false,
+         true,
+         "200 OK",
+         "Date",
+         "fou",
+         true},
     };
     struct stage st;
 
@@ -331,7 +378,7 @@ static void test_framing(void **state)
     }
     until_connections(&st.s, 0);
     assert_int_equal(ax_worker_load(st.s.worker).inflight, 0);
-    assert_int_equal(load(&st.s.released), 2 + 3 + 1 + 2); /* refused pieces, too */
+    assert_int_equal(load(&st.s.released), 2 + 3 + 1 + 2 + 3); /* refused pieces, too */
     server_stop(&st.s);
 }
 
