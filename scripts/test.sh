@@ -52,7 +52,7 @@ javascript() {
 
 node_tests() { # node_tests ACTIX ADDON FILES...
     ACTIX=$1 ACTIX_ADDON=$2 \
-        timeout -k 10 1200 node --test --test-concurrency=2 --test-reporter=tap --test-reporter-destination="$dir/tap" \
+        timeout -k 10 1200 node --test --test-concurrency=3 --test-reporter=tap --test-reporter-destination="$dir/tap" \
         --test-reporter=spec --test-reporter-destination="$dir/spec" "${@:3}"
     local status=$?
     number() { sed -n "s/^# $1 \([0-9]*\)\$/\1/p" "$dir/tap" | tail -n 1; }

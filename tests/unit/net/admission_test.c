@@ -218,16 +218,19 @@ static void test_waits_no_longer_than_the_timeout(void **state)
     s.custom = keep;
     s.gate = 1;
     s.queue = 2;
-    s.gate_timeout = 30000;
+    s.gate_timeout = 200000; /* us: a, b and c are sent within it */
     server_start(&s);
     int a = send_to(&s, GATED("a")), b = send_to(&s, GATED("b"));
     int c = send_to(&s, "POST /gated/c HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n");
     assert_int_equal(status_of(a), 504); /* which lets b go on, or b has waited too long just now */
-    int st = status_of(b);
-    assert_true(st == 503 || st == 504);
-    st = status_of(c);
-    assert_true(st == 503 || st == 408);
-    puts_fd(c, "xyz" HELLO);
+    int first = status_of(b);
+    assert_true(first == 503 || first == 504);
+    if (first == 503) /* then c may have been let in instead, and waits for its body */
+        puts_fd(c, "xyz" HELLO);
+    int st = status_of(c);
+    assert_true(st == 503 || st == (first == 503 ? 504 : 408));
+    if (first == 504)
+        puts_fd(c, "xyz" HELLO);
     expect(c, 200, "Hello World");
     load_is(&s, 0, 0);
     close(a);
