@@ -23,7 +23,7 @@ struct ax_control {
     struct ax_unix_file file;
     char *path; /* OWNED */
     struct ax_list clients;
-    unsigned nclients;
+    unsigned nclients; /* of them, those that are not closing */
     bool closing, server_closed;
 };
 
@@ -51,7 +51,7 @@ struct output {
 
 static void maybe_free(struct ax_control *c)
 {
-    if (!c->server_closed || c->nclients)
+    if (!c->server_closed || !ax_list_empty(&c->clients))
         return;
     c->magic = 0;
     ax_free(c->path);
@@ -67,7 +67,6 @@ static void on_client_closed(uv_handle_t *h)
     if (--cl->open > 0)
         return;
     ax_list_remove(&cl->node);
-    c->nclients--;
     cl->magic = 0;
     ax_free(cl);
     maybe_free(c);
@@ -77,6 +76,7 @@ static void drop(struct client *cl)
 {
     if (uv_is_closing((uv_handle_t *)&cl->pipe))
         return;
+    cl->control->nclients--;
     uv_close((uv_handle_t *)&cl->pipe, on_client_closed);
     uv_close((uv_handle_t *)&cl->idle, on_client_closed);
 }

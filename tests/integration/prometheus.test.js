@@ -93,7 +93,11 @@ test('Prometheus has counted what was sent, under the names that the rules use',
 test('the rules read nothing that the page does not have', { skip }, async (t) => {
   const s = await new App(t, FILES).serve();
   await get(s.url);
-  const { body } = await get(`${/^admin on (\S+)$/m.exec(s.stdout)[1]}/metrics`);
+  const admin = /^admin on (\S+)$/m.exec(s.stdout)[1];
+  const body = await until(async () => {
+    const { body: now } = await get(`${admin}/metrics`);
+    return now.includes('http_server_request_duration_seconds_count{') && now; // what was answered is counted a moment later
+  });
   const page = new Set([...body.matchAll(/^(\w+)[{ ]/gm)].map((m) => m[1]));
   const text = fs.readFileSync(path.join(RULES, 'actix.rules.yml'), 'utf8').replace(/^ *(#|summary:|description:).*$/gm, '');
   const read = [...text.matchAll(/(?<![\w:])(?:http_server|actix)_\w+(?![\w:])/g)].map((m) => m[0]);

@@ -197,7 +197,7 @@ static void test_silent(void **state)
     char byte, *answer = NULL;
 
     (void)state;
-    start(&s, 2000); /* ms: a client that speaks has as long */
+    start(&s, 1000); /* ms; who speaks has as long */
     for (unsigned i = 0; i < AX_COUNT(fds); i++)
         fds[i] = ax_unix_connect(s.state.socket, NULL);
     for (unsigned i = 0; i < AX_COUNT(fds); i++) {
