@@ -218,7 +218,7 @@ lint: ## layers, banned functions, sizes, symbols, format, static analysis
 lint-test: ## show that each rule of lint can fail
 	@tests/lint_test.sh
 
-coverage: ## line coverage of server/ and config/ by all tests; fails under 85 %
+coverage: ## line coverage of server/ and config/ by the tests that run them; fails under 85 %
 	@scripts/deps.sh build test
 	+@MAKE_COMMAND='$(SUBMAKE)' scripts/coverage.sh
 

@@ -102,10 +102,9 @@ class Connection extends Stream {
     const res = this._httpMessage;
     if (res === null || !res._headerSent) return false;
     this.opened = true;
-    const asUtf8 = typeof data === 'string' && UTF8.has(encoding);
-    const head = asUtf8 ? Buffer.byteLength(res._header) : res._header.length;
     const body = bodyLength(res);
-    native.streamOpenRaw(this.slot, this.gen, res.statusCode, res._last === true, body === -1 ? -1 : head + body);
+    const length = body === -1 ? -1 : headLength(res, data, encoding) + body;
+    native.streamOpenRaw(this.slot, this.gen, res.statusCode, res._last === true, length);
     return true;
   }
 
@@ -387,6 +386,11 @@ class Connection extends Stream {
   unref() {
     return this;
   }
+}
+
+/** Bytes of the head, which node:http writes in latin1, or with a first piece of the body in that one's encoding. */
+function headLength(res, data, encoding) {
+  return typeof data === 'string' && UTF8.has(encoding) ? Buffer.byteLength(res._header) : res._header.length;
 }
 
 /** Bytes that the client will take for the body; -1 = the framing says where it ends. */

@@ -156,7 +156,10 @@ static void perform(struct server *s, struct ax_request *r)
 #define GET_CUSTOM "GET /custom HTTP/1.1\r\nHost: x\r\n\r\n"
 #define CHUNKED    "Transfer-Encoding: chunked\r\n"
 #define RAW_HEAD   "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
-enum { RAW_HEAD_BYTES = sizeof RAW_HEAD - 1 };
+/* A head that promises four bytes, and a server that was told so. */
+#define RAW_FOUR                                                                                             \
+    .request = GET_CUSTOM, .length = sizeof RAW_HEAD - 1 + 4, .status = 200, .raw = true,                    \
+    .in_head = "200 OK", .not_in_head = "Date"
 
 static void test_framing(void **state)
 {
@@ -309,50 +312,12 @@ static void test_framing(void **state)
          "Date",
          "all",
          true},
-        {GET_CUSTOM,
-         RAW_HEAD_BYTES + 4,
-         200,
-         {RAW_HEAD, "four"},
-         false,
-         false,
-         true,
-         "200 OK",
-         "Date",
-         "four",
-         false},
-        {GET_CUSTOM,
-         RAW_HEAD_BYTES + 4,
-         200,
-         {RAW_HEAD "fo", "ur, and more", "more"},
-         false,
-         false,
-         true,
-         "200 OK",
-         "Date",
-         "four",
-         true},
-        {GET_CUSTOM,
-         RAW_HEAD_BYTES + 4,
-         200,
-         {RAW_HEAD, "four, and more", "more"},
-         false,
-         true,
-         true,
-         "200 OK",
-         "Date",
-         "four",
-         true},
-        {GET_CUSTOM,
-         RAW_HEAD_BYTES + 4,
-         200,
-         {RAW_HEAD, "fou"},
-         false,
-         false,
-         true,
-         "200 OK",
-         "Date",
-         "fou",
-         true},
+        {RAW_FOUR, .pieces = {RAW_HEAD, "four"}, .lends = false, .body = "four", .closes = false},
+        {RAW_FOUR, .pieces = {RAW_HEAD "fo", "ur, and more", "more"}, .lends = false, .body = "four",
+         .closes = true},
+        {RAW_FOUR, .pieces = {RAW_HEAD, "four, and more", "more"}, .lends = true, .body = "four",
+         .closes = true},
+        {RAW_FOUR, .pieces = {RAW_HEAD, "fou"}, .lends = false, .body = "fou", .closes = true},
     };
     struct stage st;
 
